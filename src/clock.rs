@@ -1,0 +1,79 @@
+//! The only file that reads time (clippy forbids it elsewhere). Wall time stamps commands; monotonic time measures waits.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::ledger::time::LedgerTime;
+
+/// The node's wall clock, ms since the epoch. May jump: only [`Stamper`] makes ledger time of it.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads time")]
+pub fn wall_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A point of monotonic time.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads time")]
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// Ms of monotonic time since the first call in this process.
+#[must_use]
+pub fn monotonic_ms() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let start = *START.get_or_init(monotonic);
+    u64::try_from(monotonic().saturating_duration_since(start).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes ledger time: the wall clock while it leads; where it is behind the last stamp, time goes on from there by the monotonic clock, so that it neither
+/// runs back nor stands still (DESIGN §3).
+#[derive(Debug)]
+pub struct Stamper {
+    last: LedgerTime,
+    last_at: Instant,
+}
+
+impl Stamper {
+    /// Goes on from the ledger's last time.
+    #[must_use]
+    pub fn new(last: LedgerTime) -> Self {
+        Stamper { last, last_at: monotonic() }
+    }
+
+    /// The next stamp.
+    pub fn stamp(&mut self) -> LedgerTime {
+        self.stamp_with(wall_ms(), monotonic())
+    }
+
+    fn stamp_with(&mut self, wall_ms: u64, now: Instant) -> LedgerTime {
+        let passed = now.saturating_duration_since(self.last_at);
+        let whole_ms = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        let went_on = self.last.0.saturating_add(whole_ms);
+        if wall_ms >= went_on {
+            self.last = LedgerTime(wall_ms);
+            self.last_at = now;
+        } else {
+            // Keep the part of a ms that has not been stamped yet.
+            self.last = LedgerTime(went_on);
+            self.last_at += Duration::from_millis(whole_ms);
+        }
+        self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_neither_runs_back_nor_stands_still_when_the_wall_clock_is_behind() {
+        let start = monotonic();
+        let mut stamper = Stamper { last: LedgerTime(10_000), last_at: start };
+        assert_eq!(stamper.stamp_with(1, start), LedgerTime(10_000));
+        assert_eq!(stamper.stamp_with(2, start + Duration::from_micros(700)), LedgerTime(10_000));
+        assert_eq!(stamper.stamp_with(3, start + Duration::from_micros(1_400)), LedgerTime(10_001));
+        assert_eq!(stamper.stamp_with(20_000, start + Duration::from_millis(5)), LedgerTime(20_000));
+    }
+}

@@ -1,0 +1,3 @@
+//! The wire, apart from the ledger's types: what clients and publishers send and get. No IO; parsing never panics on input from outside.
+
+pub mod code;
