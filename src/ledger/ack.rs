@@ -12,7 +12,7 @@ use super::settled::Settled;
 use super::user::User;
 
 impl User {
-    /// Takes an ack. The caller offers what the freed place allows.
+    /// Takes an ack.
     pub fn ack(&mut self, context: &mut Context<'_>, device: &DeviceId, ack: &Ack) -> AckReply {
         let key = Key { id: ack.id.clone(), window: ack.window };
         let Some(index) = self.replay.find(&key, device) else {
@@ -94,7 +94,6 @@ impl User {
                 answer
             }
         };
-        self.fill(context);
         AckReply::Confirm(reply)
     }
 

@@ -13,7 +13,6 @@ impl User {
     pub fn attach(&mut self, context: &mut Context<'_>, attach: &Attach) -> AttachReply {
         let acks: Vec<AckReply> = attach.acks.iter().map(|ack| self.ack(context, &attach.device, ack)).collect();
         if !self.has_place_for(context, &attach.device) {
-            self.fill(context);
             return AttachReply::TooManyDevices { acks };
         }
         let window = self.ensure_window(context);
@@ -113,7 +112,7 @@ impl User {
     }
 
     /// A connection ended. Of an earlier connection of the device it means nothing.
-    pub fn detach(&mut self, context: &mut Context<'_>, device: &DeviceId, connection: ConnectionId, departure: Departure) {
+    pub fn detach(&mut self, context: &Context<'_>, device: &DeviceId, connection: ConnectionId, departure: Departure) {
         if self.devices.connection_of(device) != Some(connection) {
             return;
         }
@@ -121,17 +120,15 @@ impl User {
             Departure::Closed => self.drop_device(device),
             Departure::Lost => self.lose_device(context, device),
         }
-        self.fill(context);
     }
 
     /// Connections of edges that are not among these may be gone: they have a lease to report in.
-    pub fn lose_edges_but(&mut self, context: &mut Context<'_>, edges: &[EdgeId]) {
+    pub fn lose_edges_but(&mut self, context: &Context<'_>, edges: &[EdgeId]) {
         let is_unknown = |device: &&Device| device.is_attached() && !edges.contains(&device.connection.edge);
         let lost: Vec<DeviceId> = self.devices.iter().filter(is_unknown).map(|device| device.id.clone()).collect();
         for device in &lost {
             self.lose_device(context, device);
         }
-        self.fill(context);
     }
 
     /// A device that holds nothing needs no lease.
@@ -151,10 +148,9 @@ impl User {
     }
 
     /// A device shows or hides itself. Of an earlier connection it means nothing.
-    pub fn set_visibility(&mut self, context: &mut Context<'_>, device: &DeviceId, connection: ConnectionId, visibility: Visibility) {
+    pub fn set_visibility(&mut self, device: &DeviceId, connection: ConnectionId, visibility: Visibility) {
         if self.devices.connection_of(device) == Some(connection) {
             self.devices.set_visibility(device, visibility);
-            self.fill(context);
         }
     }
 }

@@ -33,8 +33,4 @@ impl Expiry {
     pub fn due(&self, at: LedgerTime, limit: usize) -> Vec<UserId> {
         self.due.iter().take_while(|(due, _)| *due <= at).take(limit).map(|(_, user)| user.clone()).collect()
     }
-
-    pub fn iter(&self) -> impl Iterator<Item = &(LedgerTime, UserId)> {
-        self.due.iter()
-    }
 }

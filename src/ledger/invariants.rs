@@ -14,6 +14,10 @@ use super::user::User;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken(pub String);
 
+fn is_behind(ledger: &Ledger, user: &User) -> bool {
+    user.due.is_some_and(|due| due <= ledger.now)
+}
+
 fn hold(is_so: bool, what: impl Fn() -> String) -> Result<(), Broken> {
     if is_so { Ok(()) } else { Err(Broken(what())) }
 }
@@ -37,8 +41,8 @@ impl Ledger {
 
     fn check_user(&self, id: &UserId, user: &User) -> Result<(), Broken> {
         hold(!user.is_empty(), || "a user of whom nothing is kept is kept".to_string())?;
-        hold(user.due == user.next_due(self.now), || "the next due time is another".to_string())?;
-        hold(user.due.is_none_or(|due| due > self.now) || self.is_behind(id), || "what was due is not done".to_string())?;
+        // Users whom no command concerned may be behind until an `Advance` comes to them.
+        hold(is_behind(self, user) || user.due == user.next_due(self.now), || "the next due time is another".to_string())?;
         self.check_windows(user)?;
         self.check_bounds(user)?;
         for delivery in user.replay.iter() {
@@ -46,11 +50,6 @@ impl Ledger {
         }
         self.check_settled(user)?;
         self.check_nothing_waits(id, user)
-    }
-
-    /// Users whom no command concerned may be behind until an `Advance` comes to them.
-    fn is_behind(&self, id: &UserId) -> bool {
-        self.expiry.iter().any(|(due, user)| user == id && *due <= self.now)
     }
 
     fn check_windows(&self, user: &User) -> Result<(), Broken> {
@@ -111,7 +110,7 @@ impl Ledger {
 
     /// No delivery waits while a fitting device has room, and no active holder is hidden while another device is visible.
     fn check_nothing_waits(&self, id: &UserId, user: &User) -> Result<(), Broken> {
-        if self.is_behind(id) {
+        if is_behind(self, user) {
             return Ok(());
         }
         let (mut last_window, mut outcomes, mut effects) = (self.last_window, OutcomeLog::default(), Vec::new());

@@ -13,7 +13,7 @@ use super::reply::{AckReply, Applied, AttachReply, Bound, PublishReply, Reply};
 use super::snapshot::View;
 use super::store::Store;
 use super::time::LedgerTime;
-use super::user::User;
+use super::user::{USER_BYTES, User};
 use super::view::{Counts, DeliveryView, EngagementView, UserView};
 
 /// Most users that one `Advance` attends to.
@@ -92,7 +92,8 @@ impl Ledger {
 
     /// These make a user who is not known.
     fn apply_to_anyone(&mut self, id: &UserId, command: Command, effects: &mut Vec<Effect>) -> Reply {
-        let is_full = self.counts.ledger_bytes >= self.settings.ledger_bytes_max && self.users.get(id).is_none();
+        let has_room = self.counts.ledger_bytes + USER_BYTES <= self.settings.ledger_bytes_max;
+        let is_full = !has_room && self.users.get(id).is_none();
         match command {
             Command::Publish { .. } if is_full => Reply::Publish(PublishReply::Full(Bound::Ledger)),
             Command::Publish { engagement, .. } => {
@@ -114,11 +115,7 @@ impl Ledger {
     fn apply_to_known(&mut self, id: &UserId, command: Command, effects: &mut Vec<Effect>) -> Reply {
         match command {
             Command::Ack { device, ack, .. } => {
-                let reply = self.with_user(id, effects, |user, context| {
-                    let reply = user.ack(context, &device, &ack);
-                    user.fill(context);
-                    reply
-                });
+                let reply = self.with_user(id, effects, |user, context| user.ack(context, &device, &ack));
                 Reply::Ack(reply.unwrap_or(AckReply::Unknown { id: ack.id, window: ack.window }))
             }
             Command::Dismiss { device, id: engagement, window, .. } => {
@@ -134,14 +131,14 @@ impl Ledger {
                 Reply::Done
             }
             Command::Visible { device, connection, visibility, .. } => {
-                self.with_user(id, effects, |user, context| user.set_visibility(context, &device, connection, visibility));
+                self.with_user(id, effects, |user, _| user.set_visibility(&device, connection, visibility));
                 Reply::Done
             }
             _ => unreachable!("the other commands are taken elsewhere"),
         }
     }
 
-    /// Lets time pass for a user, runs `change`, and keeps the books. `None`: the user is not known.
+    /// Lets time pass for a user, runs `change`, offers what can be offered, and keeps the books. `None`: the user is not known.
     fn with_user<R>(&mut self, id: &UserId, effects: &mut Vec<Effect>, change: impl FnOnce(&mut User, &mut Context<'_>) -> R) -> Option<R> {
         let user = self.users.get_mut(id)?;
         let before = Share::of(user);
@@ -156,6 +153,7 @@ impl Ledger {
         };
         user.pass_time(&mut context);
         let result = change(user, &mut context);
+        user.fill(&mut context);
         user.due = user.next_due(self.now);
         let after = Share::of(user);
         if user.is_empty() {
@@ -195,7 +193,7 @@ impl Ledger {
 
     fn advance(&mut self, effects: &mut Vec<Effect>) -> Reply {
         for id in self.expiry.due(self.now, ADVANCE_USERS_MAX) {
-            self.with_user(&id, effects, User::fill);
+            self.with_user(&id, effects, |_, _| ());
         }
         Reply::Done
     }
@@ -223,7 +221,8 @@ impl Ledger {
             let user = self.users.get_mut(id).expect("it was just listed");
             let before = Share::of(user);
             user.settled.reckon_due(settings.window_carry);
-            user.due = user.next_due(self.now);
+            // Who is behind stays due.
+            user.due = user.due.filter(|due| *due <= self.now).or_else(|| user.next_due(self.now));
             let after = Share::of(user);
             self.keep_books(id, before, after);
         }

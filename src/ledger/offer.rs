@@ -18,7 +18,7 @@ pub(super) struct Place {
 }
 
 impl User {
-    /// Moves what a hidden device must give up, and offers what waits. Called at the end of whatever can free a place, add a delivery or let time pass.
+    /// Moves what a hidden device must give up, and offers what waits. Called at the end of every command.
     pub fn fill(&mut self, context: &mut Context<'_>) {
         self.spread_out(context);
         self.move_from_hidden(context);

@@ -179,7 +179,6 @@ impl Restore {
 
     fn take_user(&mut self, id: &UserId, mut user: User) {
         user.share_engagements(&mut self.engagements);
-        user.due = user.next_due(self.ledger.now);
         let share = Share::of(&user);
         *self.ledger.users.get_or_insert(id) = user;
         self.ledger.keep_books(id, Share::default(), share);

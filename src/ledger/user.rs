@@ -30,13 +30,12 @@ pub(super) struct User {
     pub spreads: Vec<Spread>,
     pub devices: Devices,
     pub last_sequence: u64,
-    /// When something is due next, as the shard's books have it. Derived.
-    #[serde(skip)]
+    /// When something is due next, as the shard's books have it: reckoned when the user was last attended to, and kept so until then.
     pub due: Option<LedgerTime>,
 }
 
 /// About what a user, a settled delivery, a waiting delivery and a device take, in bytes, beside their ids and payloads.
-const USER_BYTES: u64 = 320;
+pub(super) const USER_BYTES: u64 = 320;
 const SETTLED_BYTES: u64 = 128;
 const DELIVERY_BYTES: u64 = 320;
 const DEVICE_BYTES: u64 = 128;
@@ -106,6 +105,7 @@ impl User {
             None => session,
         };
         self.insert(context, Arc::clone(&engagement), window);
+        // Before the answer, so that it says where the delivery stands.
         self.fill(context);
         let state = self.replay.of(&engagement.id).find(|delivery| delivery.window == window.id).map_or(State::Queued, |d| d.state);
         PublishReply::Queued { window: window.id, state, closes_at: window.closes_at }
@@ -267,7 +267,6 @@ impl User {
             self.settle(context, index, Ending::because(State::Withdrawn, Reason::Publisher));
             is_withdrawn = true;
         }
-        self.fill(context);
         if is_withdrawn {
             return Some(Ended { state: State::Withdrawn, reason: Some(Reason::Publisher), step });
         }
