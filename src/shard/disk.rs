@@ -118,6 +118,18 @@ impl Disk {
     }
 }
 
+#[cfg(test)]
+impl Disk {
+    /// Flips a bit of an entry.
+    pub fn bend_entry(&self, shard: ShardId, index: u64) {
+        let open = self.opened().unwrap();
+        let mut record = open.entries.get(entry_key(shard, index)).unwrap().unwrap().to_vec();
+        *record.last_mut().unwrap() ^= 1;
+        open.entries.insert(entry_key(shard, index), record).unwrap();
+        open.database.persist(PersistMode::SyncAll).unwrap();
+    }
+}
+
 impl LogStore for Disk {
     fn load(&self, shard: ShardId, keep_bytes: u64) -> Result<Loaded, ShardError> {
         let open = self.opened()?;

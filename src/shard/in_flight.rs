@@ -104,7 +104,9 @@ fn succeed(answer: Answer, applied: Applied, effects: &Arc<dyn CarryOut>) -> Opt
         Answer::Advance(readers) => {
             carry_out(applied, effects);
             // A reader may have gone.
-            readers.into_iter().for_each(|reader| drop(reader.send(())));
+            readers.into_iter().for_each(|reader| {
+                reader.send(()).ok();
+            });
             Note::Advanced
         }
         Answer::Takeover { term } => {

@@ -34,6 +34,8 @@ mod proposer;
 mod group;
 mod keeper;
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use config::ShardsConfig;
 pub use error::ShardError;

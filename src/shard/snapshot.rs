@@ -78,11 +78,6 @@ fn write_chunk(out: &mut (impl Write + ?Sized), all: &mut Xxh3, chunk: &[u8]) ->
     Ok(12 + u64::from(length))
 }
 
-/// Reads what a snapshot is of, without the rest.
-pub fn read_header(input: &mut impl Read) -> Result<Header, ReadError> {
-    Reader::begin(input).map(|(_, header)| header)
-}
-
 /// Reads and checks a whole snapshot of `shard`.
 pub fn read(input: &mut impl Read, shard: ShardId) -> Result<(SnapshotMeta, Ledger), ReadError> {
     let (mut reader, header) = Reader::begin(input)?;

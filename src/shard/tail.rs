@@ -91,6 +91,9 @@ impl Tail {
 
     /// Removes the entries after `last`; gives the indexes that it removed.
     pub fn truncate(&mut self, last: Option<LogId>) -> Range<u64> {
+        if last >= self.last {
+            return 0..0;
+        }
         let next = last.map_or(0, |last| last.index + 1);
         let old_next = self.next_index();
         while self.entries.back().is_some_and(|held| held.entry.log_id.index >= next) {
