@@ -56,15 +56,21 @@ impl Batch {
         self.text.len()
     }
 
+    /// A list, however many there are.
+    #[must_use]
+    pub fn into_list(mut self) -> ByteString {
+        self.text.push_str(if self.count == 0 { "[]" } else { "]" });
+        ByteString::from(self.text)
+    }
+
     /// The frame: an object where there is one message, a list of them otherwise.
     #[must_use]
-    pub fn into_text(mut self) -> ByteString {
+    pub fn into_text(self) -> ByteString {
         if self.count == 1 {
             let text = ByteString::from(self.text);
             return text.slice_ref(&text[1..]);
         }
-        self.text.push_str(if self.count == 0 { "[]" } else { "]" });
-        ByteString::from(self.text)
+        self.into_list()
     }
 }
 
@@ -77,6 +83,7 @@ mod tests {
         let message = ServerMessage::CaughtUp;
         let mut batch = Batch::of(&message);
         assert_eq!(batch.clone().into_text(), r#"{"type":"caught_up"}"#);
+        assert_eq!(batch.clone().into_list(), r#"[{"type":"caught_up"}]"#);
         let later = batch.clone();
         batch.append(&later);
         batch.append(&Batch::default());

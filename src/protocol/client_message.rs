@@ -52,6 +52,20 @@ impl ClientMessage {
     }
 }
 
+impl ClientMessage {
+    /// An `error` that answers it.
+    #[must_use]
+    pub fn refuse(&self, code: Code, message: &'static str) -> Refusal {
+        let refusal = Refusal::new(code, message);
+        match self {
+            ClientMessage::Ack { ack, reference } => refusal.with_reference(*reference).with_key(&ack.id, ack.window),
+            ClientMessage::Dismiss { key, reference } => refusal.with_reference(*reference).with_key(&key.id, key.window),
+            ClientMessage::Ping { reference } => refusal.with_reference(*reference),
+            _ => refusal,
+        }
+    }
+}
+
 /// The fields of all messages, each as it stands in the text, so that a field that a type does not have cannot make it fail. (An internally tagged enum would do
 /// the sorting, but cannot hold raw values.)
 #[derive(Default, Deserialize)]

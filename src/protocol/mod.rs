@@ -6,6 +6,7 @@ pub mod refusal;
 pub mod client_message;
 pub mod hello;
 pub mod frame;
+pub mod post;
 pub mod server_message;
 pub mod batch;
 pub mod token;

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::code::Code;
 use super::refusal::Refusal;
 use crate::ledger::effect::{Offer, WithdrawReason};
 use crate::ledger::engagement::{Payload, Scope, SettleOn};
 use crate::ledger::ids::{ConnectionId, DeviceId, EngagementId, UserId, WindowId};
-use crate::ledger::reply::{Confirm, State};
+use crate::ledger::reply::{AckReply, Confirm, State};
 use crate::ledger::time::LedgerTime;
 use crate::ledger::window::Window;
 
@@ -60,10 +61,24 @@ impl Answer {
     }
 }
 
+impl From<AckReply> for Answer {
+    fn from(reply: AckReply) -> Answer {
+        match reply {
+            AckReply::Confirm(confirm) => Answer::Confirm(confirm),
+            AckReply::Unknown { id, window } => {
+                Answer::Error(Refusal::new(Code::UnknownDelivery, "there is no such delivery").with_key(id, window))
+            }
+            AckReply::OutOfRange { id, window, steps } => {
+                Answer::Error(Refusal::new(Code::StepOutOfRange, format!("steps go from 0 to {steps}")).with_key(id, window))
+            }
+        }
+    }
+}
+
 /// The last word before the server ends a connection that did nothing wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bye {
-    pub code: super::code::Code,
+    pub code: Code,
     /// For people.
     pub reason: &'static str,
     /// How long a client waits at least before it connects again.
