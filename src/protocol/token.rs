@@ -67,7 +67,7 @@ pub struct Verifier {
 }
 
 enum Keys {
-    One(Key),
+    One(Box<Key>),
     /// By `kid`.
     Many(HashMap<String, Key>),
 }
@@ -107,7 +107,7 @@ impl Verifier {
         if secret.len() < SECRET_MIN_BYTES {
             return Err(KeyError::ShortSecret);
         }
-        Ok(Verifier { keys: Keys::One(Key::new(DecodingKey::from_secret(secret), Algorithm::HS256)) })
+        Ok(Verifier { keys: Keys::One(Box::new(Key::new(DecodingKey::from_secret(secret), Algorithm::HS256))) })
     }
 
     /// RS256, ES256 or EdDSA, whichever the public key in this PEM text is for.
@@ -125,7 +125,7 @@ impl Verifier {
         let ed = || DecodingKey::from_ed_pem(pem).ok().filter(|key| exactly(key, ED25519_BYTES)).map(|key| (key, Algorithm::EdDSA));
         let rsa = || DecodingKey::from_rsa_pem(pem).ok().filter(|key| long_enough(key, RSA_MIN_BYTES)).map(|key| (key, Algorithm::RS256));
         let (key, algorithm) = ec.or_else(ed).or_else(rsa).ok_or(KeyError::Unusable)?;
-        Ok(Verifier { keys: Keys::One(Key::new(key, algorithm)) })
+        Ok(Verifier { keys: Keys::One(Box::new(Key::new(key, algorithm))) })
     }
 
     /// A JWKS document: each key that can be used, by its `kid`. Symmetric keys are left out: a set of public keys has none.
