@@ -48,6 +48,12 @@ impl Cursor {
         if cursor.to_string() == text { Ok(cursor) } else { Err(CursorError) }
     }
 
+    /// The shard of the outcome that it names.
+    #[must_use]
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
     /// For each shard, the sequence number after which it is read on.
     #[must_use]
     pub fn positions(&self) -> &[u64] {
