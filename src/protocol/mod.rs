@@ -10,3 +10,5 @@ pub mod post;
 pub mod server_message;
 pub mod batch;
 pub mod token;
+pub mod duration;
+pub mod api;
