@@ -90,7 +90,13 @@ fn relations(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::of(key, format!("= {span} must be shorter than {than} = {other}")));
         }
     };
-    shorter("cluster.heartbeat", cluster.heartbeat, "cluster.election_timeout_min", cluster.election_timeout_min);
+    // A single heartbeat that is late must not bring a new election.
+    shorter(
+        "twice cluster.heartbeat",
+        Span::from_ms(2 * cluster.heartbeat.ms()),
+        "cluster.election_timeout_min",
+        cluster.election_timeout_min,
+    );
     shorter("cluster.election_timeout_min", cluster.election_timeout_min, "cluster.election_timeout_max", cluster.election_timeout_max);
     shorter("cluster.election_timeout_max", cluster.election_timeout_max, "cluster.lease", cluster.lease);
     shorter("cluster.election_timeout_max", cluster.election_timeout_max, "http.request_timeout", config.http.request_timeout);
