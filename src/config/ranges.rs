@@ -83,6 +83,7 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("limits.shard_queue_commands", Count(16, 10_000_000)),
     ("limits.shard_queue_bytes", bytes(MIB, 16 * GIB)),
     ("limits.drain_timeout", ms(0, 10 * MINUTE)),
+    ("limits.drain_spread", ms(0, 10 * MINUTE)),
 ];
 
 /// The range of a key; none for those that are no number, duration or size.

@@ -131,6 +131,7 @@ pub struct Limits {
     pub shard_queue_commands: u32,
     pub shard_queue_bytes: Size,
     pub drain_timeout: Span,
+    pub drain_spread: Span,
 }
 
 /// `[log]`
@@ -228,6 +229,7 @@ impl Default for Limits {
             shard_queue_commands: 16_384,
             shard_queue_bytes: Size::from_mib(16),
             drain_timeout: Span::from_ms(2_500),
+            drain_spread: Span::from_secs(5),
         }
     }
 }
