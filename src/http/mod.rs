@@ -3,6 +3,11 @@
 //!
 //! [`routes`] is the table of who may call what; [`state`] holds what the publishers' routes share, [`client_edge`] what the clients' routes share. Every error is a [`problem`].
 
+pub mod server;
+pub mod tls;
+mod measure;
+mod deadline;
+pub mod health;
 pub mod routes;
 pub mod state;
 pub mod problem;
