@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A delivery, as the delivery routes show it.
+/// A delivery, as the delivery routes show it. What isn't known, or no longer, is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Delivery {
     pub id: String,
@@ -12,14 +12,32 @@ pub struct Delivery {
     #[serde(default)]
     pub device: Option<String>,
     pub scope: String,
+    #[serde(default)]
+    pub targets: Option<String>,
     pub state: String,
     #[serde(default)]
     pub reason: Option<String>,
+    /// The highest confirmed step.
     pub step: u32,
     pub steps: u32,
-    /// The rest, as the server sent it.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, Value>,
+    #[serde(default)]
+    pub data: Option<Value>,
+    /// How often it was offered.
+    #[serde(default)]
+    pub offers: Option<u32>,
+    #[serde(default)]
+    pub holders: Option<Vec<String>>,
+    #[serde(default)]
+    pub priority: Option<i8>,
+    #[serde(default)]
+    pub published_at: Option<u64>,
+    #[serde(default)]
+    pub expires_at: Option<u64>,
+    /// It is not offered before then.
+    #[serde(default)]
+    pub waits_until: Option<u64>,
+    #[serde(default)]
+    pub settled_at: Option<u64>,
 }
 
 /// One page of a user's deliveries, newest last.
@@ -31,12 +49,31 @@ pub struct Deliveries {
     pub cursor: Option<String>,
 }
 
-/// One engagement of a user: its deliveries (one, or one for each device) and what happened to them.
+/// One engagement of a user, with what happened to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
-    /// As the server sent it.
+    /// The newest delivery.
     #[serde(flatten)]
-    pub body: serde_json::Map<String, Value>,
+    pub newest: Delivery,
+    /// All of them, where there may be several.
+    #[serde(default)]
+    pub deliveries: Option<Vec<Delivery>>,
+    /// Oldest first.
+    pub timeline: Vec<Event>,
+}
+
+/// A line of a timeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub at: u64,
+    /// As in the outcome feed.
+    pub outcome: String,
+    #[serde(default)]
+    pub device: Option<String>,
+    #[serde(default)]
+    pub step: u32,
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// How a withdrawn delivery ended, or had ended before.

@@ -97,13 +97,13 @@ impl Api {
         Ok(answer.results)
     }
 
-    /// `GET /v1/users/{user}/engagements`: a page of the deliveries of the open windows, from a cursor on.
+    /// `GET /v1/users/{user}/engagements`: a page of the deliveries of the open windows, after the cursor of the page before.
     ///
     /// # Errors
     /// [`ApiError`].
-    pub async fn deliveries(&self, user: &str, cursor: Option<&str>) -> Result<Deliveries, ApiError> {
+    pub async fn deliveries(&self, user: &str, after: Option<&str>) -> Result<Deliveries, ApiError> {
         let path = format!("/v1/users/{}/engagements", address::segment(user));
-        self.json(self.request(Method::GET, &address::with_query(&path, &[("cursor", cursor)]))).await
+        self.json(self.request(Method::GET, &address::with_query(&path, &[("after", after)]))).await
     }
 
     /// `GET /v1/users/{user}/engagements/{id}`: one, with its timeline.

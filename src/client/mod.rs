@@ -17,7 +17,7 @@ pub mod backoff;
 mod address;
 
 pub use address::AddressError;
-pub use answer::{Cluster, ClusterNode, Deliveries, Delivery, Ended, Outcome, Shard, Timeline, User, UserDevice};
+pub use answer::{Cluster, ClusterNode, Deliveries, Delivery, Ended, Event, Outcome, Shard, Timeline, User, UserDevice};
 pub use api::{Api, OutcomesQuery};
 pub use backoff::Backoff;
 pub use connection::{Connection, Dial, Left};

@@ -71,11 +71,17 @@ impl Published {
 /// What became of one item of a publish to many.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ManyItem {
-    pub user: String,
-    pub id: String,
-    /// A status as of a single publish, or the word of what failed.
+    /// None, where the item's user can't be read.
+    pub user: Option<String>,
+    pub id: Option<String>,
+    /// `queued`, `duplicate`, `sent`, or `error`: then `code` and `detail` say which.
     pub status: String,
-    /// The rest, as the server sent it.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, Value>,
+    #[serde(default)]
+    pub window: Option<String>,
+    #[serde(default)]
+    pub state: Option<String>,
+    #[serde(default)]
+    pub code: Option<String>,
+    #[serde(default)]
+    pub detail: Option<String>,
 }
