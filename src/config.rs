@@ -17,10 +17,11 @@ mod units;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+pub use crate::telemetry::LogFormat;
 pub use error::{ConfigError, Problem};
 pub use ranges::PAYLOAD_MAX_BYTES;
 pub use secret::{ApiKey, Role, Secret};
-pub use sections::{Auth, Buffer, Cluster, Http, Limits, Log, LogFormat, Node, Storage, Window};
+pub use sections::{Auth, Buffer, Cluster, Http, Limits, Log, Node, Storage, Window};
 pub use units::{Size, Span, UnitError};
 
 /// The environment variable that names the file, where no `--config` does.

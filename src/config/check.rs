@@ -90,7 +90,13 @@ fn relations(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::of(key, format!("= {span} must be shorter than {than} = {other}")));
         }
     };
-    shorter("cluster.heartbeat", cluster.heartbeat, "cluster.election_timeout_min", cluster.election_timeout_min);
+    // A single heartbeat that is late must not bring a new election.
+    shorter(
+        "twice cluster.heartbeat",
+        Span::from_ms(2 * cluster.heartbeat.ms()),
+        "cluster.election_timeout_min",
+        cluster.election_timeout_min,
+    );
     shorter("cluster.election_timeout_min", cluster.election_timeout_min, "cluster.election_timeout_max", cluster.election_timeout_max);
     shorter("cluster.election_timeout_max", cluster.election_timeout_max, "cluster.lease", cluster.lease);
     shorter("cluster.election_timeout_max", cluster.election_timeout_max, "http.request_timeout", config.http.request_timeout);
@@ -109,11 +115,10 @@ fn relations(config: &Config, problems: &mut Vec<Problem>) {
             format!("= {} must be at least limits.max_body = {}", limits.max_bulk_body, limits.max_body),
         ));
     }
-    if limits.outbox_bytes < limits.max_frame {
-        problems.push(Problem::of(
-            "limits.outbox_bytes",
-            format!("= {} must be at least limits.max_frame = {}", limits.outbox_bytes, limits.max_frame),
-        ));
+    // All that waits for a user must fit, with its envelopes, or the answer to a hello never would.
+    if limits.outbox_bytes.bytes() < config.buffer.max_bytes.bytes().saturating_mul(2) {
+        let message = format!("= {} must be at least twice buffer.max_bytes = {}", limits.outbox_bytes, config.buffer.max_bytes);
+        problems.push(Problem::of("limits.outbox_bytes", message));
     }
     if config.http.listen == cluster.listen && cluster.listen.port() != 0 {
         problems.push(Problem::of("cluster.listen", format!("= {} is also http.listen; hint: give it a port of its own", cluster.listen)));

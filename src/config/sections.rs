@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::secret::{ApiKey, Secret};
 use super::units::{Size, Span};
 use crate::ledger::limits::Overflow;
+use crate::telemetry::LogFormat;
 
 /// `[node]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,21 +107,31 @@ pub struct Limits {
     pub max_frame: Size,
     pub max_body: Size,
     pub max_bulk_body: Size,
+    pub requests: u32,
+    pub bulk_requests: u32,
+    pub feeds: u32,
     pub connections: u32,
     pub connections_per_user: u32,
     pub messages_per_second: u32,
     pub publishes_per_second: u32,
     pub heartbeat: Span,
     pub hello_timeout: Span,
+    pub close_timeout: Span,
+    pub write_timeout: Span,
+    pub send_buffer: Size,
     pub outbox_messages: u32,
     pub outbox_bytes: Size,
+    pub users: u32,
+    pub user_idle: Span,
     pub user_queue: u32,
+    pub user_in_flight: u32,
     pub records_per_user: u32,
     pub outcomes_per_shard: u32,
     pub ledger_bytes_per_shard: Size,
     pub shard_queue_commands: u32,
     pub shard_queue_bytes: Size,
     pub drain_timeout: Span,
+    pub drain_spread: Span,
 }
 
 /// `[log]`
@@ -129,16 +140,6 @@ pub struct Limits {
 pub struct Log {
     pub level: String,
     pub format: LogFormat,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Default for Node {
@@ -158,7 +159,7 @@ impl Default for Http {
             workers: 0,
             backlog: 4096,
             header_timeout: Span::from_secs(5),
-            body_timeout: Span::from_secs(10),
+            body_timeout: Span::from_secs(30),
             keep_alive: Span::from_secs(75),
         }
     }
@@ -203,22 +204,32 @@ impl Default for Limits {
         Limits {
             max_frame: Size::from_kib(64),
             max_body: Size::from_kib(64),
-            max_bulk_body: Size::from_mib(8),
+            max_bulk_body: Size::from_mib(64),
+            requests: 10_000,
+            bulk_requests: 8,
+            feeds: 64,
             connections: 100_000,
             connections_per_user: 16,
             messages_per_second: 50,
-            publishes_per_second: 0,
+            publishes_per_second: 50_000,
             heartbeat: Span::from_secs(25),
             hello_timeout: Span::from_secs(5),
+            close_timeout: Span::from_secs(2),
+            write_timeout: Span::from_secs(10),
+            send_buffer: Size::from_kib(64),
             outbox_messages: 512,
             outbox_bytes: Size::from_mib(1),
-            user_queue: 256,
+            users: 500_000,
+            user_idle: Span::from_secs(10),
+            user_queue: 1_024,
+            user_in_flight: 64,
             records_per_user: 4_096,
             outcomes_per_shard: 50_000,
             ledger_bytes_per_shard: Size::from_mib(512),
             shard_queue_commands: 16_384,
-            shard_queue_bytes: Size::from_mib(32),
+            shard_queue_bytes: Size::from_mib(16),
             drain_timeout: Span::from_ms(2_500),
+            drain_spread: Span::from_secs(5),
         }
     }
 }
