@@ -9,7 +9,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("ports", &["ledger"]),
     ("telemetry", &[]),
     ("protocol", &["ledger"]),
-    ("config", &["ledger", "protocol"]),
+    ("config", &["ledger", "protocol", "telemetry"]),
     ("shard", &["ledger", "ports", "clock", "telemetry"]),
     ("cluster", &["shard", "protocol", "ledger", "ports"]),
     ("actors", &["ledger", "protocol", "ports", "clock", "telemetry"]),

@@ -4,7 +4,10 @@ use crate::source::{closing_brace, line_of, nothing_in, rust};
 
 const FILE_MAX_LINES: usize = 500;
 const FUNCTION_MAX_LINES: usize = 70;
+/// What a function only writes to (`&mut`) doesn't count.
 const PARAMETERS_MAX: usize = 4;
+/// Functions that take a bool all the same: what is asserted is a bool.
+const ASSERTIONS: &[(&str, &str)] = &[("src/ledger/invariants.rs", "hold")];
 
 /// A function, as text.
 struct Function<'a> {
@@ -50,10 +53,12 @@ fn no_function_takes_more_than_four_parameters_or_a_bool() {
         for function in functions(&code) {
             let parameters = split(function.parameters);
             let own: Vec<&String> = parameters.iter().filter(|text| !is_self(text)).collect();
-            if own.len() > PARAMETERS_MAX {
-                found.push(format!("{}:{}: {} takes {}", source.path, function.line, function.name, own.len()));
+            let read = own.iter().filter(|text| !text.contains(": &mut ")).count();
+            if read > PARAMETERS_MAX {
+                found.push(format!("{}:{}: {} takes {read}", source.path, function.line, function.name));
             }
-            if own.iter().any(|text| text.ends_with(": bool")) {
+            let is_assertion = ASSERTIONS.contains(&(source.path.as_str(), function.name));
+            if !is_assertion && own.iter().any(|text| text.ends_with(": bool")) {
                 found.push(format!("{}:{}: {} takes a bool", source.path, function.line, function.name));
             }
         }
