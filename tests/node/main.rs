@@ -1,0 +1,7 @@
+//! The contract, tested from outside: one node as a real process, real HTTP, real WebSockets. Each module is a chapter of the contract.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod nodes;
+mod publish;
