@@ -5,3 +5,7 @@ mod support;
 
 mod nodes;
 mod publish;
+mod deliver;
+mod devices;
+mod once;
+mod api;

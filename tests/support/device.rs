@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::hello::Hello;
-use super::node::Node;
+use super::node::{Address, Node};
 use super::wait::{pass, within};
 
 /// The subprotocol of the contract.
@@ -65,15 +66,26 @@ impl Device {
         let address = node.address().parse().expect("an address");
         let stream = within("a connection", socket.connect(address)).await.expect("the node accepts");
         stream.set_nodelay(true).expect("a socket option");
-        let mut request = format!("ws://{}/v1/connect", node.address()).into_client_request().expect("a request");
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().expect("a header value"));
-        }
+        let request = upgrade_request(&node.address(), headers);
         match within("the upgrade", tokio_tungstenite::client_async(request, stream)).await {
             Ok((socket, _)) => Ok(Device { socket, inbox: VecDeque::new(), next_ref: 1, welcome: Value::Null }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the upgrade failed: {error}"),
         }
+    }
+
+    /// A connection to a node that may be gone, without a hello.
+    pub async fn try_open(address: &Address, headers: &[(&'static str, &str)]) -> Option<Device> {
+        let stream = TcpStream::connect(&address.0).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        let request = upgrade_request(&address.0, headers);
+        let (socket, _) = within("the upgrade", tokio_tungstenite::client_async(request, stream)).await.ok()?;
+        Some(Device { socket, inbox: VecDeque::new(), next_ref: 1, welcome: Value::Null })
+    }
+
+    /// Sends one message on a connection that may be gone.
+    pub async fn try_send(&mut self, message: &Value) -> Result<(), Error> {
+        self.try_send_raw(Message::text(message.to_string())).await
     }
 
     /// Sends one message.
@@ -129,6 +141,14 @@ impl Device {
         match self.next().await {
             Event::Message(message) if message["type"] == kind => message,
             other => panic!("expected {kind}, but {other:?} came"),
+        }
+    }
+
+    /// The next message, which must be of one of these types.
+    pub async fn expect_any_of(&mut self, kinds: &[&str]) -> Value {
+        match self.next().await {
+            Event::Message(message) if kinds.iter().any(|kind| message["type"] == *kind) => message,
+            other => panic!("expected one of {kinds:?}, but {other:?} came"),
         }
     }
 
@@ -233,6 +253,14 @@ impl Device {
     pub fn vanish(self) {
         drop(self);
     }
+}
+
+fn upgrade_request(address: &str, headers: &[(&'static str, &str)]) -> Request {
+    let mut request = format!("ws://{address}/v1/connect").into_client_request().expect("a request");
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().expect("a header value"));
+    }
+    request
 }
 
 /// The messages of one text frame: one, or an array of them.

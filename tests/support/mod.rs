@@ -34,3 +34,11 @@ pub fn words(list: &str) -> Vec<String> {
     words.sort();
     words
 }
+
+/// A whole number that the environment may set, for longer or repeated runs.
+pub fn whole_number_from(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a whole number")),
+        Err(_) => default,
+    }
+}

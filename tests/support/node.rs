@@ -15,7 +15,7 @@ use engage::clock;
 
 use super::runner;
 use super::token::SECRET;
-use super::wait::until_blocking;
+use super::wait::{self, until_blocking};
 
 /// The API keys of every node of the tests, one for each role.
 pub const PUBLISH_KEY: &str = "key-of-the-publisher-0123456789abcdef";
@@ -48,6 +48,10 @@ impl Settings {
     }
 }
 
+/// Where a node listens, also while it is down.
+#[derive(Clone)]
+pub struct Address(pub String);
+
 /// A node of the tests.
 pub struct Node {
     home: PathBuf,
@@ -78,6 +82,17 @@ impl Node {
 
     /// Starts it again, on the data that its last run left, and waits until it is ready.
     pub fn start_again(&mut self) {
+        self.spawn();
+        self.wait_until_ready();
+    }
+
+    /// The same, while other tasks of the test go on.
+    pub async fn start_again_async(&mut self) {
+        self.spawn();
+        wait::until("the node is ready", || std::future::ready(self.is_ready_now().then_some(()))).await;
+    }
+
+    fn spawn(&mut self) {
         assert!(self.run.is_none(), "the node runs");
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log can be opened");
         let process = Command::new(runner::binary())
@@ -93,7 +108,6 @@ impl Node {
             .expect("the binary starts");
         let watcher = watch(process.id(), &self.home);
         self.run = Some(Run { process, watcher });
-        self.wait_until_ready();
     }
 
     /// `http://127.0.0.1:port`
@@ -104,6 +118,11 @@ impl Node {
     /// `127.0.0.1:port`
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.http_port)
+    }
+
+    /// The same, for those that go on while the node is down.
+    pub fn address_of(&self) -> Address {
+        Address(self.address())
     }
 
     /// The node's data directory.
@@ -149,14 +168,15 @@ impl Node {
     }
 
     fn wait_until_ready(&mut self) {
-        let address = self.address();
-        until_blocking("the node is ready", || {
-            let run = self.run.as_mut().expect("it was started");
-            if let Some(status) = run.process.try_wait().expect("its status can be read") {
-                panic!("the node ended ({status}) before it was ready: {}", tail(&self.log()));
-            }
-            is_ready(&address).then_some(())
-        });
+        until_blocking("the node is ready", || self.is_ready_now().then_some(()));
+    }
+
+    fn is_ready_now(&mut self) -> bool {
+        let run = self.run.as_mut().expect("it was started");
+        if let Some(status) = run.process.try_wait().expect("its status can be read") {
+            panic!("the node ended ({status}) before it was ready: {}", tail(&self.log()));
+        }
+        is_ready(&self.address())
     }
 
     fn log_path(&self) -> PathBuf {

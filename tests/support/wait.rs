@@ -46,6 +46,13 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
+/// Waits until the machine's wall clock, which the nodes of the tests stamp ledger time with, has come to `at`.
+pub async fn until_wall_clock(at: u64) {
+    while clock::wall_ms() < at {
+        tokio::time::sleep(Duration::from_millis(at.saturating_sub(clock::wall_ms()).clamp(1, 500))).await;
+    }
+}
+
 /// Lets time pass: for faults that last a while and for ledger time to come, never in place of a condition.
 pub async fn pass(span: Duration) {
     tokio::time::sleep(span).await;
