@@ -9,3 +9,5 @@ mod deliver;
 mod devices;
 mod once;
 mod api;
+mod protocol;
+mod cli;

@@ -41,3 +41,6 @@ shared!(
 shared!(
     /// One shard that keeps about a thousand outcomes.
     forgetful, Settings::new().with("cluster.shards", "1").with("limits.outcomes_per_shard", "1024"));
+shared!(
+    /// A heart that beats every 400 ms.
+    lively, Settings::new().with("limits.heartbeat", "400ms"));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -18,6 +18,9 @@ use super::wait::{pass, within};
 
 /// The subprotocol of the contract.
 pub const SUBPROTOCOL: &str = "engage.v1.json";
+
+/// Where clients connect.
+const CONNECT: &str = "/v1/connect";
 
 /// What a connection can bring.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +39,17 @@ pub struct Device {
     next_ref: i64,
     /// What the hello was answered with; null before.
     pub welcome: Value,
+    /// The subprotocol that the server chose; empty where it chose none.
+    pub subprotocol: String,
 }
 
 impl Device {
+    fn new(socket: WebSocketStream<TcpStream>, response: &Response) -> Device {
+        let chosen = response.headers().get("sec-websocket-protocol");
+        let subprotocol = chosen.map_or(String::new(), |value| value.to_str().expect("a header of text").to_owned());
+        Device { socket, inbox: VecDeque::new(), next_ref: 1, welcome: Value::Null, subprotocol }
+    }
+
     /// Connects a visible device, and takes the welcome.
     pub async fn connect(node: &Node, user: &str, device: &str) -> Device {
         Hello::new(user, device).connect(node).await
@@ -66,9 +77,19 @@ impl Device {
         let address = node.address().parse().expect("an address");
         let stream = within("a connection", socket.connect(address)).await.expect("the node accepts");
         stream.set_nodelay(true).expect("a socket option");
-        let request = upgrade_request(&node.address(), headers);
+        let request = upgrade_request(&node.address(), CONNECT, headers);
+        Device::upgrade(stream, request).await
+    }
+
+    /// The same at another path or with a query.
+    pub async fn open_at(node: &Node, path: &str) -> Result<Device, u16> {
+        let stream = within("a connection", TcpStream::connect(node.address())).await.expect("the node accepts");
+        Device::upgrade(stream, upgrade_request(&node.address(), path, &[("Sec-WebSocket-Protocol", SUBPROTOCOL)])).await
+    }
+
+    async fn upgrade(stream: TcpStream, request: Request) -> Result<Device, u16> {
         match within("the upgrade", tokio_tungstenite::client_async(request, stream)).await {
-            Ok((socket, _)) => Ok(Device { socket, inbox: VecDeque::new(), next_ref: 1, welcome: Value::Null }),
+            Ok((socket, response)) => Ok(Device::new(socket, &response)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the upgrade failed: {error}"),
         }
@@ -78,9 +99,9 @@ impl Device {
     pub async fn try_open(address: &Address, headers: &[(&'static str, &str)]) -> Option<Device> {
         let stream = TcpStream::connect(&address.0).await.ok()?;
         stream.set_nodelay(true).ok()?;
-        let request = upgrade_request(&address.0, headers);
-        let (socket, _) = within("the upgrade", tokio_tungstenite::client_async(request, stream)).await.ok()?;
-        Some(Device { socket, inbox: VecDeque::new(), next_ref: 1, welcome: Value::Null })
+        let request = upgrade_request(&address.0, CONNECT, headers);
+        let (socket, response) = within("the upgrade", tokio_tungstenite::client_async(request, stream)).await.ok()?;
+        Some(Device::new(socket, &response))
     }
 
     /// Sends one message on a connection that may be gone.
@@ -255,8 +276,8 @@ impl Device {
     }
 }
 
-fn upgrade_request(address: &str, headers: &[(&'static str, &str)]) -> Request {
-    let mut request = format!("ws://{address}/v1/connect").into_client_request().expect("a request");
+fn upgrade_request(address: &str, path: &str, headers: &[(&'static str, &str)]) -> Request {
+    let mut request = format!("ws://{address}{path}").into_client_request().expect("a request");
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().expect("a header value"));
     }

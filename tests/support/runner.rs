@@ -1,6 +1,10 @@
-//! The binary under test, and running its client commands to their end.
+//! The binary under test, and running its client commands.
 
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::DEADLINE;
 
 /// The binary that cargo built for this test, or another one named by `ENGAGE_TEST_BINARY` (a release build, say).
 pub fn binary() -> String {
@@ -16,17 +20,62 @@ pub struct Ran {
 
 /// Runs `engage` with these arguments and this environment alone, to its end.
 pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
-    let output: Output = command(arguments, environment).stdin(Stdio::null()).output().expect("the binary runs");
-    Ran {
-        code: output.status.code().expect("it was not ended by a signal"),
-        stdout: String::from_utf8(output.stdout).expect("its output is UTF-8"),
-        stderr: String::from_utf8(output.stderr).expect("its messages are UTF-8"),
+    let mut running = Running::start(arguments, environment);
+    let code = super::wait::until_blocking(&format!("{arguments:?} ends"), || running.process.try_wait().expect("its status can be read"));
+    let collect = |lines: &Receiver<String>| lines.iter().map(|line| line + "\n").collect();
+    Ran { code: code.code().expect("it was not ended by a signal"), stdout: collect(&running.stdout), stderr: collect(&running.stderr) }
+}
+
+/// A command that goes on until it is ended; it ends with this value.
+pub struct Running {
+    process: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Running {
+    /// Starts `engage` with these arguments and this environment alone.
+    pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        let mut process = Command::new(binary())
+            .args(arguments)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let stdout = lines_of(process.stdout.take().expect("a pipe"));
+        let stderr = lines_of(process.stderr.take().expect("a pipe"));
+        Running { process, stdout, stderr }
+    }
+
+    /// The next line that it prints on stdout.
+    pub fn line(&mut self) -> String {
+        self.stdout.recv_timeout(DEADLINE).unwrap_or_else(|_| {
+            let _ = self.process.kill();
+            panic!("no line came; it said: {}", self.stderr.iter().collect::<Vec<_>>().join("\n"))
+        })
     }
 }
 
-/// The command, for those that go on until they are ended.
-pub fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(binary());
-    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(std::env::temp_dir());
-    command
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The lines of a pipe, read by a thread of their own so that no full pipe holds the command up.
+fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }

@@ -47,7 +47,9 @@ async fn another_users_full_buffer_is_nobody_elses() {
     for id in ["a", "b", "c"] {
         api.queue_plain(&full, id).await;
     }
-    let results = api.post("/v1/engagements", &json!({"users": [full, other], "engagement": {"id": "z", "payload": 1}})).await.ok(200)["results"].clone();
+    let results =
+        api.post("/v1/engagements", &json!({"users": [full, other], "engagement": {"id": "z", "payload": 1}})).await.ok(200)["results"]
+            .clone();
     assert!(results[0]["code"] == "buffer_full" || results[0]["status"] == "buffer_full", "{results}");
     assert_eq!(results[1]["status"], "queued");
 }

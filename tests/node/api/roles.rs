@@ -34,7 +34,13 @@ fn calls(user: &str) -> Vec<(Method, String)> {
 async fn without_a_key_or_with_a_wrong_one_nothing_is_answered() {
     let user = fresh("user");
     let client = token(&user);
-    for key in [None, Some("wrong"), Some("key-of-the-admin-0123456789abcdef012"), Some("key-of-the-admin-0123456789abcdef0123x"), Some(client.as_str())] {
+    for key in [
+        None,
+        Some("wrong"),
+        Some("key-of-the-admin-0123456789abcdef012"),
+        Some("key-of-the-admin-0123456789abcdef0123x"),
+        Some(client.as_str()),
+    ] {
         let api = Api::with_key(common(), key);
         for (method, path) in calls(&user) {
             call(&api, &method, &path).await.problem(401, "unauthorized");

@@ -61,7 +61,10 @@ async fn deliveries_are_listed_newest_last_and_paged_by_cursor() {
     };
     let list = api.get(&engagements(&user)).await.ok(200);
     assert_eq!(ids(&list), ["e0", "e1", "e2", "e3", "e4"]);
-    assert!(list["deliveries"].as_array().is_some_and(|all| all.iter().all(|one| one["state"] == "queued" && one["window"].is_string())), "{list}");
+    assert!(
+        list["deliveries"].as_array().is_some_and(|all| all.iter().all(|one| one["state"] == "queued" && one["window"].is_string())),
+        "{list}"
+    );
     assert!(list.get("cursor").is_some(), "{list}");
 }
 

@@ -19,11 +19,7 @@ async fn holding(engagement: &Value) -> (String, Device, Value) {
 
 /// What a confirm says of the delivery.
 fn told(confirm: &Value) -> (u64, &str, bool) {
-    (
-        confirm["step"].as_u64().expect("a step"),
-        confirm["state"].as_str().expect("a state"),
-        confirm["yours"].as_bool().expect("yours"),
-    )
+    (confirm["step"].as_u64().expect("a step"), confirm["state"].as_str().expect("a state"), confirm["yours"].as_bool().expect("yours"))
 }
 
 #[tokio::test]
@@ -117,7 +113,8 @@ async fn a_step_outside_the_engagement_is_an_error_and_changes_nothing() {
 #[tokio::test]
 async fn an_ack_of_a_key_that_the_ledger_does_not_know_is_an_error() {
     let (_, mut device, offer) = holding(&json!({"id": "x", "payload": 1})).await;
-    let unknown = [json!(["y", offer["window"]]), json!(["x", "w1"]), json!(["x", "nonsense"]), json!(["x", "w".repeat(60)]), json!(["x", "ẅ"])];
+    let unknown =
+        [json!(["y", offer["window"]]), json!(["x", "w1"]), json!(["x", "nonsense"]), json!(["x", "w".repeat(60)]), json!(["x", "ẅ"])];
     for key in unknown {
         for kind in ["ack", "dismiss"] {
             let mut message = json!({"type": kind, "id": key[0], "window": key[1]});
@@ -193,7 +190,8 @@ async fn an_ack_cannot_touch_another_users_delivery() {
 #[tokio::test]
 async fn acks_in_an_array_are_each_answered_in_order() {
     let (_, mut device, offer) = holding(&json!({"id": "x", "payload": 1, "steps": 50})).await;
-    let acks: Vec<Value> = (1..=20).map(|step| json!({"type": "ack", "id": "x", "window": offer["window"], "step": step, "ref": step})).collect();
+    let acks: Vec<Value> =
+        (1..=20).map(|step| json!({"type": "ack", "id": "x", "window": offer["window"], "step": step, "ref": step})).collect();
     device.send(&json!(acks)).await;
     for step in 1..=20 {
         let confirm = device.expect("confirm").await;

@@ -69,7 +69,11 @@ async fn a_dismiss_with_snooze_offers_it_again_after_that_time() {
     let offer = take_offer(&mut device).await;
     device.ack_with_data(&offer, 1, &json!("half")).await;
     let confirm = device.dismiss(&offer).await;
-    assert_eq!((&confirm["state"], &confirm["step"], &confirm["yours"]), (&json!("in_progress"), &json!(1), &json!(false)), "it keeps its state");
+    assert_eq!(
+        (&confirm["state"], &confirm["step"], &confirm["yours"]),
+        (&json!("in_progress"), &json!(1), &json!(false)),
+        "it keeps its state"
+    );
     device.assert_silent().await;
     let again = device.expect("offer").await;
     assert_eq!((&again["offer"], &again["step"], &again["data"]), (&json!(2), &json!(2), &json!("half")));

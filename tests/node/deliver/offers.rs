@@ -147,6 +147,7 @@ async fn what_is_withdrawn_frees_its_place() {
     assert_eq!(ids(&device.offers_until_caught_up().await), ["a"]);
     api.delete(&engagement(&user, "a")).await.ok(200);
     let told = [device.next().await, device.next().await];
-    let kinds: Vec<&str> = told.iter().map(|event| if let Event::Message(message) = event { message["type"].as_str().unwrap_or("") } else { "" }).collect();
+    let kinds: Vec<&str> =
+        told.iter().map(|event| if let Event::Message(message) = event { message["type"].as_str().unwrap_or("") } else { "" }).collect();
     assert_eq!(kinds, ["withdraw", "offer"], "{told:?}");
 }

@@ -31,7 +31,11 @@ async fn a_connected_device_is_told_of_the_new_window_and_what_was_open_expires(
     assert_eq!(ms(&next["closes_at"]) - ms(&next["opened_at"]), 3_000);
 
     let late = device.ack(&offer, 5).await;
-    assert_eq!((&late["state"], &late["step"], &late["yours"]), (&json!("expired"), &json!(2), &json!(false)), "a late ack is told how it ended");
+    assert_eq!(
+        (&late["state"], &late["step"], &late["yours"]),
+        (&json!("expired"), &json!(2), &json!(false)),
+        "a late ack is told how it ended"
+    );
     let expired = api.outcomes_of(&user).await.into_iter().find(|line| line["outcome"] == "expired").expect("it is reported");
     assert_eq!((&expired["reason"], &expired["window"], &expired["step"]), (&json!("window_closed"), &first["id"], &json!(2)));
     api.queue(&user, &json!({"id": "tour", "payload": 1, "steps": 5})).await;

@@ -55,7 +55,7 @@ async fn what_expired_or_was_withdrawn_says_so() {
     device.expect("withdraw").await;
     device.close().await;
     let mut again = Hello::new(&user, "d1").open(&[&offers[0], &offers[1]]).connect(common()).await;
-    let mut told = vec![again.expect("withdraw").await, again.expect("withdraw").await];
+    let mut told = [again.expect("withdraw").await, again.expect("withdraw").await];
     told.sort_by_key(|withdraw| withdraw["id"].to_string());
     assert_eq!((&told[0]["id"], &told[0]["reason"]), (&json!("a"), &json!("withdrawn")));
     assert_eq!((&told[1]["id"], &told[1]["reason"]), (&json!("b"), &json!("expired")));

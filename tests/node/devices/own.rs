@@ -34,7 +34,8 @@ async fn each_device_gets_its_own_also_when_it_connects_later() {
     let again = take_offer(&mut Device::connect(common(), &user, "d2").await).await;
     assert_eq!((&again["offer"], &again["step"]), (&json!(2), &json!(2)));
     let list = api.get(&engagements(&user)).await.ok(200);
-    let mut devices: Vec<&str> = list["deliveries"].as_array().expect("a list").iter().filter_map(|delivery| delivery["device"].as_str()).collect();
+    let mut devices: Vec<&str> =
+        list["deliveries"].as_array().expect("a list").iter().filter_map(|delivery| delivery["device"].as_str()).collect();
     devices.sort_unstable();
     assert_eq!(devices, ["d1", "d2"], "{list}");
 }
@@ -78,7 +79,11 @@ async fn a_user_has_no_more_connections_than_configured() {
     fourth.send(Hello::new(&user, "d4").acks(&acks).message()).await;
     fourth.expect_error("too_many_connections").await;
     fourth.expect_closed(4429).await;
-    assert_eq!(api.publish(&user, &json!({"id": "x", "payload": {"name": "x"}})).await.ok(200)["state"], "completed", "its acks were taken");
+    assert_eq!(
+        api.publish(&user, &json!({"id": "x", "payload": {"name": "x"}})).await.ok(200)["state"],
+        "completed",
+        "its acks were taken"
+    );
     devices.pop().expect("a device").close().await;
     wait::until("there is room for another device", || async {
         let mut device = Device::open(strict()).await;

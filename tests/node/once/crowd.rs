@@ -112,7 +112,14 @@ impl Person {
     }
 
     /// Whether the connection goes on.
-    async fn handle(&self, device: &mut Device, session: Session, message: &Value, unconfirmed: &mut Vec<Value>, random: &mut StdRng) -> bool {
+    async fn handle(
+        &self,
+        device: &mut Device,
+        session: Session,
+        message: &Value,
+        unconfirmed: &mut Vec<Value>,
+        random: &mut StdRng,
+    ) -> bool {
         match message["type"].as_str() {
             Some("welcome") => {
                 for answer in message["acks"].as_array().into_iter().flatten().filter(|answer| answer["type"] == "confirm") {
@@ -129,7 +136,9 @@ impl Person {
             }
             Some("confirm") => {
                 self.note_confirm(session, message);
-                unconfirmed.retain(|ack| ack["id"] != message["id"] || ack["window"] != message["window"] || ack["step"].as_u64() > message["step"].as_u64());
+                unconfirmed.retain(|ack| {
+                    ack["id"] != message["id"] || ack["window"] != message["window"] || ack["step"].as_u64() > message["step"].as_u64()
+                });
                 let step = message["step"].as_u64().expect("a step");
                 if step >= STEPS || message["state"] == "completed" {
                     return true;

@@ -31,7 +31,14 @@ async fn no_kill_brings_back_what_was_confirmed_or_loses_what_was_accepted() {
         crowd.spawn(publisher(Api::publisher(&node), user.clone(), signals.clone(), history.clone()));
         for device in ["phone", "laptop"] {
             let (signals, history) = (signals.clone(), history.clone());
-            let person = Person { address: node.address_of(), user: user.clone(), device: device.to_owned(), seed: random.random(), signals, history };
+            let person = Person {
+                address: node.address_of(),
+                user: user.clone(),
+                device: device.to_owned(),
+                seed: random.random(),
+                signals,
+                history,
+            };
             crowd.spawn(person.live());
         }
     }
