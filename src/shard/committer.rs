@@ -32,12 +32,31 @@ const DELETIONS_MAX: usize = 1024;
 
 /// What a group wants written.
 pub enum Request {
-    Append { log: Arc<LogShared>, entries: Vec<Entry>, bytes: u64, flushed: IOFlushed<TypeConfig> },
-    Vote { log: Arc<LogShared>, vote: Vote, done: oneshot::Sender<io::Result<()>> },
-    Truncate { log: Arc<LogShared>, removed: Range<u64> },
-    Purge { log: Arc<LogShared>, upto: LogId, removed: Range<u64> },
+    Append {
+        log: Arc<LogShared>,
+        entries: Vec<Entry>,
+        bytes: u64,
+        flushed: IOFlushed<TypeConfig>,
+    },
+    Vote {
+        log: Arc<LogShared>,
+        vote: Vote,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    Truncate {
+        log: Arc<LogShared>,
+        removed: Range<u64>,
+    },
+    Purge {
+        log: Arc<LogShared>,
+        upto: LogId,
+        removed: Range<u64>,
+    },
     /// Purged entries that an earlier run did not delete.
-    Leftover { shard: ShardId, indexes: Range<u64> },
+    Leftover {
+        shard: ShardId,
+        indexes: Range<u64>,
+    },
     /// Everything asked before is written, then the thread ends.
     Stop,
 }
@@ -58,10 +77,11 @@ impl Committer {
     pub fn start(store: Arc<dyn LogStore>) -> Result<(Committer, CommitterThread), ShardError> {
         let (requests, receiver) = mpsc::channel(QUEUE_MAX);
         let worker = Worker { store, receiver, deletions: BTreeMap::new(), failure: None };
-        let thread = thread::Builder::new()
-            .name("engage-log".to_owned())
-            .spawn(move || worker.run())
-            .map_err(|source| ShardError::Io { what: "starting the log's thread", path: PathBuf::new(), source })?;
+        let thread = thread::Builder::new().name("engage-log".to_owned()).spawn(move || worker.run()).map_err(|source| ShardError::Io {
+            what: "starting the log's thread",
+            path: PathBuf::new(),
+            source,
+        })?;
         Ok((Committer { requests }, CommitterThread { thread }))
     }
 

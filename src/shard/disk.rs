@@ -112,7 +112,8 @@ impl Disk {
     }
 
     fn entry(&self, shard: ShardId, index: u64, value: &[u8]) -> Result<Entry, ShardError> {
-        let entry: Entry = record::decode(&entry_key(shard, index), value).map_err(|error| self.damaged(Place::Entry { shard, index }, error))?;
+        let entry: Entry =
+            record::decode(&entry_key(shard, index), value).map_err(|error| self.damaged(Place::Entry { shard, index }, error))?;
         if entry.log_id.index != index {
             return Err(self.damaged(Place::Entry { shard, index }, "it holds another entry"));
         }
@@ -188,7 +189,8 @@ impl LogStore for Disk {
         let snapshot = open.database.snapshot();
         let mut entries = Vec::new();
         let mut bytes = 0;
-        for (pair, expected) in snapshot.range(&open.entries, entry_key(shard, range.start)..entry_key(shard, range.end)).zip(range.clone()) {
+        for (pair, expected) in snapshot.range(&open.entries, entry_key(shard, range.start)..entry_key(shard, range.end)).zip(range.clone())
+        {
             let (key, value) = pair.into_inner().map_err(|error| self.failed(error))?;
             bytes += value.len() as u64;
             if bytes > bytes_max && !entries.is_empty() {

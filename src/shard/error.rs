@@ -15,10 +15,14 @@ pub enum ShardError {
     #[error("{what} {path} failed: {source}")]
     Io { what: &'static str, path: PathBuf, source: io::Error },
     /// The number of shards is fixed when a cluster is bootstrapped.
-    #[error("{path} was made with {stored} shards, and the configuration says {configured}; hint: set cluster.shards to {stored}, it can't be changed later")]
+    #[error(
+        "{path} was made with {stored} shards, and the configuration says {configured}; hint: set cluster.shards to {stored}, it can't be changed later"
+    )]
     ShardCount { path: PathBuf, stored: u16, configured: u16 },
     /// `node.json` can't be read.
-    #[error("the identity file {path} is damaged: {reason}; hint: restore it from a backup; a node that makes a new identity on an old log could break promises")]
+    #[error(
+        "the identity file {path} is damaged: {reason}; hint: restore it from a backup; a node that makes a new identity on an old log could break promises"
+    )]
     Identity { path: PathBuf, reason: String },
     /// Something in the log is not what was written.
     #[error("the log in {path} is damaged at {place}: {reason}; hint: {hint}", hint = DAMAGED_HINT)]

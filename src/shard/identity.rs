@@ -60,7 +60,11 @@ impl Identity {
         }
         let identity = Identity::draw(shard_count);
         let json = serde_json::to_vec_pretty(&identity).expect("an identity is plain data");
-        files::replace(path, |out| out.write_all(&json)).map_err(|source| ShardError::Io { what: "writing", path: path.to_owned(), source })?;
+        files::replace(path, |out| out.write_all(&json)).map_err(|source| ShardError::Io {
+            what: "writing",
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(identity)
     }
 }

@@ -84,7 +84,9 @@ impl Keeper {
         if self.raft.trigger().snapshot().await.is_err() {
             return;
         }
-        let is_built = |metrics: &openraft::RaftMetrics<super::types::TypeConfig>| metrics.snapshot.is_some_and(|snapshot| snapshot.index >= applied_index);
+        let is_built = |metrics: &openraft::RaftMetrics<super::types::TypeConfig>| {
+            metrics.snapshot.is_some_and(|snapshot| snapshot.index >= applied_index)
+        };
         // Where it fails or takes too long, the next round tries again.
         if self.raft.wait(Some(SNAPSHOT_WAIT)).metrics(is_built, "snapshot").await.is_ok() {
             self.purge().await;
@@ -93,7 +95,9 @@ impl Keeper {
 
     /// openraft keeps a number of entries; entries can be large, so bytes bound them too.
     async fn purge(&self) {
-        let (Some(snapshot_index), Some(beyond)) = (self.snapshot_index(), self.log.last_beyond(self.tuning.keep_log_bytes)) else { return };
+        let (Some(snapshot_index), Some(beyond)) = (self.snapshot_index(), self.log.last_beyond(self.tuning.keep_log_bytes)) else {
+            return;
+        };
         let upto = beyond.min(snapshot_index);
         if self.log.purged().is_none_or(|purged| purged.index < upto) {
             // It fails only where the group has, which the next round finds out.

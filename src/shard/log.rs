@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::committer::{Committer, Request};
 use super::error::ShardError;
-use super::store::{LogStore, Loaded};
+use super::store::{Loaded, LogStore};
 use super::tail::{Found, Tail};
 use super::types::{Entry, LogId, TypeConfig, Vote};
 use crate::ledger::ids::ShardId;
@@ -173,7 +173,10 @@ fn entry_bytes(entry: &Entry) -> u64 {
 }
 
 impl RaftLogReader<TypeConfig> for GroupLog {
-    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(&mut self, range: RB) -> Result<Vec<Entry>, io::Error> {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry>, io::Error> {
         self.read(to_range(range), u64::MAX).await
     }
 

@@ -110,7 +110,9 @@ impl MachineShared {
         state.last_applied = Some(entry.log_id);
         let replies = match entry.payload {
             EntryPayload::Blank => Vec::new(),
-            EntryPayload::Normal(Batch { at, commands }) => commands.iter().map(|command| state.ledger.apply(command.clone(), at)).collect(),
+            EntryPayload::Normal(Batch { at, commands }) => {
+                commands.iter().map(|command| state.ledger.apply(command.clone(), at)).collect()
+            }
             EntryPayload::Membership(membership) => {
                 state.membership = Membership::new(Some(entry.log_id), membership);
                 Vec::new()
@@ -217,7 +219,13 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         let took = clock::monotonic().saturating_duration_since(started);
         counter!(names::SNAPSHOTS_TOTAL).increment(1);
         histogram!(names::SNAPSHOT_SECONDS).record(took);
-        info!(shard = self.shard.0, index = meta.last_log_id.map_or(0, |last| last.index), bytes, took_ms = took.as_millis() as u64, "snapshot written");
+        info!(
+            shard = self.shard.0,
+            index = meta.last_log_id.map_or(0, |last| last.index),
+            bytes,
+            took_ms = took.as_millis() as u64,
+            "snapshot written"
+        );
         Ok(Snapshot { meta, snapshot })
     }
 }

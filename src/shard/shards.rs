@@ -173,7 +173,13 @@ async fn start(config: ShardsConfig, runtime: Handle, effects: Arc<dyn CarryOut>
     match start_groups(Arc::new(common), &mut shards.groups, start_timeout).await {
         Ok(()) => {
             let took_ms = clock::monotonic().saturating_duration_since(started_at).as_millis() as u64;
-            info!(shards = shards.groups.len(), node_id = shards.identity.node_id, cluster_id = shards.identity.cluster_id, took_ms, "shards ready");
+            info!(
+                shards = shards.groups.len(),
+                node_id = shards.identity.node_id,
+                cluster_id = shards.identity.cluster_id,
+                took_ms,
+                "shards ready"
+            );
             Ok(Arc::new(shards))
         }
         Err(error) => {

@@ -69,7 +69,10 @@ pub fn write(out: &mut (impl Write + ?Sized), header: &Header, chunks: impl Iter
 }
 
 fn write_chunk(out: &mut (impl Write + ?Sized), all: &mut Xxh3, chunk: &[u8]) -> io::Result<u64> {
-    let length = u32::try_from(chunk.len()).ok().filter(|length| *length <= CHUNK_BYTES_MAX).ok_or_else(|| io::Error::other("a chunk is too long"))?;
+    let length = u32::try_from(chunk.len())
+        .ok()
+        .filter(|length| *length <= CHUNK_BYTES_MAX)
+        .ok_or_else(|| io::Error::other("a chunk is too long"))?;
     let checksum = xxh3_64(chunk).to_le_bytes();
     all.update(&checksum);
     out.write_all(&length.to_le_bytes())?;

@@ -70,7 +70,8 @@ impl SnapshotStore {
         let restored = match File::open(&path) {
             Ok(file) => {
                 let read = snapshot::read(&mut BufReader::with_capacity(256 * 1024, file), shard);
-                let (meta, ledger) = read.map_err(|error| ShardError::SnapshotDamaged { path: path.clone(), shard, reason: error.to_string() })?;
+                let (meta, ledger) =
+                    read.map_err(|error| ShardError::SnapshotDamaged { path: path.clone(), shard, reason: error.to_string() })?;
                 Some(Restored { meta, ledger })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -173,7 +173,8 @@ impl Tail {
 
     /// The committed mark, if it is to be written and the log on disk reaches up to it: after a crash it must not name an entry that was lost.
     pub fn take_committed(&mut self, written_index: u64) -> Option<LogId> {
-        let committed = self.committed.filter(|committed| self.is_committed_unwritten && committed.index < self.synced_next.max(written_index + 1))?;
+        let committed =
+            self.committed.filter(|committed| self.is_committed_unwritten && committed.index < self.synced_next.max(written_index + 1))?;
         self.is_committed_unwritten = false;
         Some(committed)
     }

@@ -91,7 +91,8 @@ impl Witness {
     fn note(&self, state: &mut State) {
         let beside = self.path.with_extension("witness.unfinished");
         let record = record::encode(KEY, &state.marks);
-        let written = std::fs::File::create(&beside).and_then(|mut file| file.write_all(&record)).and_then(|()| std::fs::rename(&beside, &self.path));
+        let written =
+            std::fs::File::create(&beside).and_then(|mut file| file.write_all(&record)).and_then(|()| std::fs::rename(&beside, &self.path));
         match written {
             Ok(()) => state.is_new = false,
             Err(error) => warn!(%error, "the note on how far the log had come can't be written"),

@@ -37,12 +37,12 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         5 => (0..2u8, 0..4u8, any::<u16>()).prop_map(|(user, device, kind)| Step::Attach { user, device, kind }),
         3 => (0..2u8, 0..4u8, any::<bool>()).prop_map(|(user, device, lost)| Step::Detach { user, device, lost }),
         4 => (0..2u8, 0..4u8, any::<bool>()).prop_map(|(user, device, visible)| Step::Visible { user, device, visible }),
-        8 => (0..2u8, 0..4u8, 0..6u8, 0..5u8).prop_map(|(user, device, id, step)| Step::Ack { user, device, id, step }),
+        14 => (0..2u8, 0..4u8, 0..6u8, 0..5u8).prop_map(|(user, device, id, step)| Step::Ack { user, device, id, step }),
         2 => (0..2u8, 0..4u8, 0..6u8).prop_map(|(user, device, id)| Step::Dismiss { user, device, id }),
         1 => (0..2u8, 0..6u8).prop_map(|(user, id)| Step::Withdraw { user, id }),
         1 => (0..20u8).prop_map(|user| Step::Forget { user }),
         1 => (0..3u8).prop_map(|edge| Step::Takeover { edge }),
-        6 => (0..4_000u16).prop_map(|span_ms| Step::Pass { span_ms }),
+        6 => (0..2_000u16).prop_map(|span_ms| Step::Pass { span_ms }),
         1 => (0..3u8).prop_map(|windows| Step::Long { windows }),
     ];
     prop::collection::vec(step, 1..120)
@@ -51,13 +51,13 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// Small numbers, so that every bound is met.
 pub fn settings() -> Settings {
     Settings {
-        window_length: Millis(10_000),
-        window_carry: Millis(4_000),
+        window_length: Millis(25_000),
+        window_carry: Millis(9_000),
         lease: Millis(1_000),
         buffer_deliveries_max: 4,
         buffer_bytes_max: 120,
         overflow: Overflow::DropOldest,
-        records_max: 10,
+        records_max: 7,
         devices_max: 3,
         outcomes_max: 100_000,
         ledger_bytes_max: 1_000_000,
@@ -113,7 +113,7 @@ fn engagement(id: u8, kind: u16) -> Engagement {
         id: EngagementId::parse(&format!("e{id}")).unwrap(),
         payload: Payload(Bytes::from(vec![b'1'; usize::from(kind % 50)])),
         // The content of an id is mostly the same.
-        fingerprint: u64::from(kind % 7 == 0),
+        fingerprint: u64::from(kind.is_multiple_of(7)),
         steps,
         settle_on: if flag(2) { SettleOn::Shown } else { SettleOn::Completed },
         // An id has one scope, so that the oracle knows its key.
@@ -165,10 +165,7 @@ impl World {
             }
             Step::Ack { user, device, id, step } => {
                 let Some(ack) = self.ack(user, id, step) else { return Vec::new() };
-                let applied = self.apply(Command::Ack { user: user_id(user), device: device_id(device), ack });
-                let Reply::Ack(reply) = &applied.reply else { panic!("{:?}", applied.reply) };
-                self.hear(user, device, reply);
-                vec![applied]
+                vec![self.answer(user, device, Command::Ack { user: user_id(user), device: device_id(device), ack })]
             }
             Step::Dismiss { user, device, id } => {
                 let Some(window) = self.windows.get(&(user, id)).copied() else { return Vec::new() };
@@ -177,10 +174,7 @@ impl World {
                 if let Some(screen) = self.live.get(&(user, device)).and_then(|connection| self.screens.get_mut(connection)) {
                     screen.remove(&(id.to_string(), window));
                 }
-                let applied = self.apply(Command::Dismiss { user: user_id(user), device: device_id(device), id, window });
-                let Reply::Ack(reply) = &applied.reply else { panic!("{:?}", applied.reply) };
-                self.hear(user, device, reply);
-                vec![applied]
+                vec![self.answer(user, device, Command::Dismiss { user: user_id(user), device: device_id(device), id, window })]
             }
             Step::Withdraw { user, id } => {
                 vec![self.apply(Command::Withdraw { user: user_id(user), id: EngagementId::parse(&format!("e{id}")).unwrap() })]
@@ -198,7 +192,7 @@ impl World {
             Step::Pass { span_ms } => self.pass(u64::from(span_ms)),
             // Nobody advances the ledger for a while: everything is overdue at once.
             Step::Long { windows } => {
-                self.now += u64::from(windows) * 9_000;
+                self.now += u64::from(windows) * 14_000;
                 Vec::new()
             }
         }
@@ -226,13 +220,13 @@ impl World {
         let earlier = self.live.remove(&(user, device));
         let shown = earlier.and_then(|earlier| self.screens.remove(&earlier)).unwrap_or_default();
         let names = |(id, window): (String, WindowId)| Key { id: EngagementId::parse(&id).unwrap(), window };
-        let open: Vec<Key> = if kind % 2 == 0 { shown.into_iter().map(names).collect() } else { Vec::new() };
+        let open: Vec<Key> = if kind.is_multiple_of(2) { shown.into_iter().map(names).collect() } else { Vec::new() };
         self.screens.insert(connection, open.iter().map(|key| (key.id.to_string(), key.window)).collect());
         let acks: Vec<Ack> = (0..6).filter(|id| kind >> (id + 4) & 1 == 1).filter_map(|id| self.ack(user, id, (kind % 5) as u8)).collect();
         let attach = Attach {
             device: device_id(device),
             connection,
-            visibility: if kind % 3 == 0 { Visibility::Hidden } else { Visibility::Visible },
+            visibility: if kind.is_multiple_of(3) { Visibility::Hidden } else { Visibility::Visible },
             max_in_flight: 1 + kind % 4,
             acks,
             open,
@@ -273,6 +267,16 @@ impl World {
         }
         let applied = self.ledger.apply(command, LedgerTime(self.now));
         self.ledger.check().unwrap();
+        self.watch(&applied);
+        applied
+    }
+
+    /// The answer is heard before the effects, as on the wire.
+    fn answer(&mut self, user: u8, device: u8, command: Command) -> Applied {
+        let applied = self.ledger.apply(command, LedgerTime(self.now));
+        self.ledger.check().unwrap();
+        let Reply::Ack(reply) = &applied.reply else { panic!("{:?}", applied.reply) };
+        self.hear(user, device, reply);
         self.watch(&applied);
         applied
     }
@@ -363,7 +367,7 @@ proptest! {
         world.live.clear();
         world.screens.clear();
         world.apply(Command::Takeover { settings: settings(), edges: vec![] });
-        world.pass(60_000);
+        world.pass(120_000);
         prop_assert_eq!(world.ledger.counts().users, 0);
         let outcomes = world.ledger.outcomes();
         let published = outcomes.total(What::Published);
@@ -375,4 +379,76 @@ proptest! {
         let published_for_person = all.iter().filter(|(_, o)| o.what == What::Published && number(o.id.as_str()) >= 2).count();
         prop_assert_eq!(of_person, published_for_person);
     }
+}
+
+/// What a run reached, by name.
+fn reached(world: &mut World, steps: &[Step], found: &mut BTreeMap<String, usize>) {
+    for step in steps {
+        for applied in world.take(step) {
+            let reply = format!("{:?}", applied.reply);
+            let kind = reply.split(['{', ' ']).next().unwrap_or_default().to_string();
+            *found.entry(kind.replace("Some(Ended", "Some")).or_default() += 1;
+            for effect in &applied.effects {
+                let action = match &effect.action {
+                    Action::Withdraw { reason, .. } => format!("withdraw {reason:?}"),
+                    Action::Offer(offer) if offer.offer > 1 && offer.step > 1 => "offer resumed".to_string(),
+                    Action::Close(reason) => format!("close {reason:?}"),
+                    other => format!("{other:?}").split(['{', '(', ' ']).next().unwrap_or_default().to_string(),
+                };
+                *found.entry(action).or_default() += 1;
+            }
+        }
+    }
+    for (_, outcome) in world.ledger.outcomes().after(0, usize::MAX).unwrap() {
+        *found.entry(format!("{} {:?}", outcome.what.as_str(), outcome.reason)).or_default() += 1;
+    }
+}
+
+#[test]
+fn random_commands_reach_every_reply_effect_and_ending() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let mut found = BTreeMap::new();
+    for _ in 0..400 {
+        let steps = steps().new_tree(&mut runner).unwrap().current();
+        reached(&mut World::new(), &steps, &mut found);
+    }
+    let wanted = [
+        "Publish(Queued",
+        "Publish(Duplicate",
+        "Publish(Different",
+        "Publish(Full(BufferDeliveries))",
+        "Publish(Full(Records))",
+        "Attach(Attached",
+        "Attach(TooManyDevices",
+        "Ack(Confirm(Confirm",
+        "Ack(OutOfRange",
+        "Ack(Unknown",
+        "Withdraw(Some",
+        "Withdraw(None)",
+        "Offer",
+        "offer resumed",
+        "Progress",
+        "Window",
+        "CaughtUp",
+        "close Replaced",
+        "close Forgotten",
+        "withdraw Moved",
+        "withdraw DoneElsewhere",
+        "withdraw Withdrawn",
+        "withdraw Expired",
+        "completed None",
+        "dismissed None",
+        "expired Some(WindowClosed)",
+        "expired Some(Ttl)",
+        "expired Some(MaxOffers)",
+        "withdrawn Some(Publisher)",
+        "dropped Some(BufferFull)",
+        "dropped Some(UserForgotten)",
+        "shown None",
+        "step None",
+    ];
+    let missing: Vec<_> = wanted.iter().filter(|name| !found.contains_key(**name)).collect();
+    assert!(missing.is_empty(), "never reached: {missing:?}; reached: {found:?}");
 }

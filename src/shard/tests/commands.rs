@@ -28,7 +28,8 @@ async fn results_come_in_the_order_of_the_calls() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         for number in 0..5_000usize {
             let seen = seen.clone();
-            let done = move |result: Result<_, _>| seen.lock().unwrap().push((number, Result::<crate::ledger::Applied, _>::unwrap(result).at));
+            let done =
+                move |result: Result<_, _>| seen.lock().unwrap().push((number, Result::<crate::ledger::Applied, _>::unwrap(result).at));
             shards.propose(publish("ann", &format!("e{}", number % 100)), Box::new(done));
         }
         eventually("all are answered", async || seen.lock().unwrap().len() == 5_000).await;
