@@ -8,5 +8,6 @@ pub mod hello;
 pub mod frame;
 pub mod post;
 pub mod server_message;
+mod object;
 pub mod batch;
 pub mod token;
