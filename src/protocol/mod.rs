@@ -11,3 +11,5 @@ pub mod server_message;
 mod object;
 pub mod batch;
 pub mod token;
+pub mod duration;
+pub mod api;

@@ -1,0 +1,1 @@
+//! Stand-ins for the rest of the node, for tests of the routes.

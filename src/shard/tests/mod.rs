@@ -1,0 +1,10 @@
+//! Tests of the room as a whole: promises of the shards, on real groups, with a real log. What one file promises is tested in that file.
+
+mod support;
+
+mod suite;
+mod commands;
+mod restart;
+mod damage;
+mod time;
+mod snapshots;
