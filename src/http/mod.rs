@@ -18,3 +18,5 @@ pub mod outcomes;
 pub mod openapi;
 #[cfg(test)]
 mod fakes;
+#[cfg(test)]
+mod tests;
