@@ -21,5 +21,11 @@ pub mod users;
 pub mod feed;
 pub mod outcomes;
 pub mod openapi;
+pub mod client_edge;
+pub mod origin;
+pub mod socket;
+pub mod connect;
+pub mod stream;
+pub mod messages;
 #[cfg(test)]
 mod fakes;
