@@ -2,6 +2,11 @@
 //!
 //! [`routes`] is the table of who may call what; [`state`] holds what the handlers share. Every error is a [`problem`].
 
+pub mod server;
+pub mod tls;
+mod measure;
+mod deadline;
+pub mod health;
 pub mod routes;
 pub mod state;
 pub mod problem;
@@ -16,5 +21,11 @@ pub mod users;
 pub mod feed;
 pub mod outcomes;
 pub mod openapi;
+pub mod client_edge;
+pub mod origin;
+pub mod socket;
+pub mod connect;
+pub mod stream;
+pub mod messages;
 #[cfg(test)]
 mod fakes;

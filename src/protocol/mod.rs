@@ -3,3 +3,12 @@
 pub mod code;
 pub mod duration;
 pub mod api;
+pub mod json;
+pub mod refusal;
+pub mod client_message;
+pub mod hello;
+pub mod frame;
+pub mod post;
+pub mod server_message;
+pub mod batch;
+pub mod token;
