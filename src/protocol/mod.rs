@@ -1,8 +1,6 @@
 //! The wire, apart from the ledger's types: what clients and publishers send and get. No IO; parsing never panics on input from outside.
 
 pub mod code;
-pub mod duration;
-pub mod api;
 pub mod json;
 pub mod refusal;
 pub mod client_message;
@@ -12,3 +10,5 @@ pub mod post;
 pub mod server_message;
 pub mod batch;
 pub mod token;
+pub mod duration;
+pub mod api;
