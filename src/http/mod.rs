@@ -1,9 +1,5 @@
-<<<<<<< HEAD
-//! The edge over HTTP (CONTRACT §7): takes a request, hands it to the user's actor or reads the ledger, and words the answer. It decides nothing about deliveries.
-=======
 //! The edge over HTTP (CONTRACT §7, §8): takes a request or a client's connection, hands it to the user's actor or reads the ledger, and words the answer. It decides
 //! nothing about deliveries.
->>>>>>> main
 //!
 //! [`routes`] is the table of who may call what; [`state`] holds what the publishers' routes share, [`client_edge`] what the clients' routes share. Every error is a [`problem`].
 
