@@ -15,7 +15,8 @@ pub(super) fn raise_limit(connections_max: u64) {
     }
     // None stands for no limit.
     let open_files_max = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    if open_files_max < connections_max.saturating_add(OTHER_FILES) {
+    // A connection takes two: itself, and the handle by which it can be ended from outside.
+    if open_files_max < connections_max.saturating_mul(2).saturating_add(OTHER_FILES) {
         warn!(
             open_files_max,
             connections_max, "limits.connections is more than this process may have open; hint: raise the hard limit (ulimit -Hn)"
