@@ -26,4 +26,5 @@ pub mod settled;
 pub mod notices;
 pub mod user;
 #[cfg(test)]
+#[path = "fakes_for_tests.rs"]
 pub mod fakes;
