@@ -23,6 +23,9 @@ use super::state::{Api, CallError, OneNode, Parts, Users};
 /// The shards of the fake ledger; a user's shard is the length of the id.
 pub const SHARD_COUNT: u16 = 3;
 
+/// An answer for each user.
+type AnswerEach = fn(&UserId) -> Result<Reply, CallError>;
+
 /// Actors that answer from a list, and keep what they were asked.
 #[derive(Default)]
 pub struct FakeUsers {
@@ -30,7 +33,7 @@ pub struct FakeUsers {
     pub asked: Mutex<Vec<Command>>,
     pub notices: Mutex<Vec<(UserId, EngagementId, Payload, Targets)>>,
     /// Answers each publish by its user, when the list is empty.
-    by_user: Mutex<Option<fn(&UserId) -> Result<Reply, CallError>>>,
+    by_user: Mutex<Option<AnswerEach>>,
 }
 
 impl FakeUsers {
@@ -40,7 +43,7 @@ impl FakeUsers {
     }
 
     /// Answers all other calls so.
-    pub fn will_answer_each(&self, answer: fn(&UserId) -> Result<Reply, CallError>) {
+    pub fn will_answer_each(&self, answer: AnswerEach) {
         *self.by_user.lock().unwrap() = Some(answer);
     }
 
