@@ -1,0 +1,5 @@
+//! CONTRACT §10: the command line and the configuration, end to end.
+
+mod checks;
+mod commands;
+mod first_start;

@@ -1,0 +1,64 @@
+//! What clients saw and did, in the order in which one host saw it. Written by many tasks, judged by `judge.rs`.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+/// A delivery's key within the test: user, engagement, window.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub user: String,
+    pub id: String,
+    pub window: String,
+}
+
+impl Key {
+    /// The key that a message to or from a user names.
+    pub fn of(user: &str, message: &Value) -> Key {
+        let text = |field: &str| message[field].as_str().unwrap_or_else(|| panic!("no {field} in {message}")).to_owned();
+        Key { user: user.to_owned(), id: text("id"), window: text("window") }
+    }
+}
+
+/// One connection of one device.
+pub type Session = u64;
+
+/// Something that a client or a publisher saw or did.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// A publish was answered 201, or 200 as a duplicate of one whose answer was lost.
+    Accepted { key: Key },
+    /// A publish got no answer: it may have happened.
+    Unanswered { user: String, id: String },
+    /// A hello is about to be sent.
+    Hello { session: Session },
+    /// A device was offered a step. `at` is ledger time.
+    Offer { session: Session, key: Key, step: u64, at: u64, payload: Value },
+    /// An ack is about to be sent.
+    Ack { key: Key, step: u64 },
+    /// A confirm came.
+    Confirm { session: Session, key: Key, step: u64, state: String, at: u64 },
+    /// The node was killed.
+    Kill,
+}
+
+/// The shared record.
+#[derive(Clone, Default)]
+pub struct History(Arc<Mutex<Vec<Entry>>>);
+
+impl History {
+    /// Appends an entry: its place is its time.
+    pub fn note(&self, entry: Entry) {
+        self.0.lock().expect("no writer panics").push(entry);
+    }
+
+    /// All of it so far.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.0.lock().expect("no writer panics").clone()
+    }
+}
+
+/// Whether a state is final.
+pub fn is_settled(state: &str) -> bool {
+    matches!(state, "completed" | "dismissed" | "expired" | "withdrawn" | "dropped")
+}

@@ -1,0 +1,100 @@
+//! The node is killed again and again under load, at moments that a seed draws. `ENGAGE_TEST_SEED` repeats a run, `ENGAGE_TEST_KILLS` makes a longer one.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use engage::clock;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::crowd::{Person, Signals, publisher};
+use super::history::{Entry, History, Key};
+use super::judge::{accepted_keys, settled_keys, violations};
+use crate::support::api::Api;
+use crate::support::node::{Node, Settings};
+use crate::support::{wait, whole_number_from};
+
+const USERS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_kill_brings_back_what_was_confirmed_or_loses_what_was_accepted() {
+    let seed = whole_number_from("ENGAGE_TEST_SEED", clock::wall_ms());
+    let kills = whole_number_from("ENGAGE_TEST_KILLS", 6);
+    println!("ENGAGE_TEST_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut node = Node::start(Settings::new().with("cluster.lease", "1s").with("limits.messages_per_second", "1000"));
+    let (signals, history) = (Signals::default(), History::default());
+    let mut crowd = tokio::task::JoinSet::new();
+    for number in 0..USERS {
+        let user = format!("user-{number}");
+        crowd.spawn(publisher(Api::publisher(&node), user.clone(), signals.clone(), history.clone()));
+        for device in ["phone", "laptop"] {
+            let (signals, history) = (signals.clone(), history.clone());
+            let person = Person {
+                address: node.address_of(),
+                user: user.clone(),
+                device: device.to_owned(),
+                seed: random.random(),
+                signals,
+                history,
+            };
+            crowd.spawn(person.live());
+        }
+    }
+    for _ in 0..kills {
+        wait::pass(Duration::from_millis(random.random_range(100..900))).await;
+        history.note(Entry::Kill);
+        node.kill();
+        node.start_again_async().await;
+    }
+    wait::pass(Duration::from_millis(500)).await;
+    signals.enough_published.store(true, Ordering::Relaxed);
+    wait::until("everything that was accepted is settled and confirmed", || async {
+        let entries = history.entries();
+        accepted_keys(&entries).is_subset(&settled_keys(&entries)).then_some(())
+    })
+    .await;
+    signals.over.store(true, Ordering::Relaxed);
+    while let Some(ended) = crowd.join_next().await {
+        ended.expect("nobody in the crowd panics");
+    }
+    let entries = history.entries();
+    assert_eq!(violations(&entries), Vec::<String>::new(), "seed {seed}");
+    assert_enough_happened(&entries, kills);
+    assert_each_settled_once(&node, &entries).await;
+    assert_eq!(Api::admin(&node).metric("engage_redelivery_after_ack_total").await, 0.0);
+}
+
+/// A run that checked nothing fails.
+fn assert_enough_happened(entries: &[Entry], kills: u64) {
+    let count = |wanted: fn(&Entry) -> bool| entries.iter().filter(|entry| wanted(entry)).count();
+    let accepted = accepted_keys(entries).len();
+    let hellos = count(|entry| matches!(entry, Entry::Hello { .. }));
+    let offers = count(|entry| matches!(entry, Entry::Offer { .. }));
+    let unanswered = count(|entry| matches!(entry, Entry::Unanswered { .. }));
+    println!("{accepted} accepted, {unanswered} unanswered, {hellos} hellos, {offers} offers, {} entries", entries.len());
+    assert_eq!(count(|entry| matches!(entry, Entry::Kill)) as u64, kills);
+    assert!(accepted >= 50, "only {accepted} publishes were accepted");
+    assert!(hellos >= 2 * USERS * 2, "only {hellos} hellos: nobody came back");
+    assert!(offers > accepted, "nothing was ever offered again");
+}
+
+/// G2: what was accepted settles exactly once, and the feed says so.
+async fn assert_each_settled_once(node: &Node, entries: &[Entry]) {
+    let api = Api::admin(node);
+    let mut settled: BTreeMap<Key, usize> = BTreeMap::new();
+    let mut cursors = std::collections::BTreeSet::new();
+    for number in 0..USERS {
+        let user = format!("user-{number}");
+        for line in api.outcomes_of(&user).await {
+            assert!(cursors.insert(line["cursor"].to_string()), "a cursor came twice: {line}");
+            if matches!(line["outcome"].as_str(), Some("completed" | "dismissed" | "expired" | "withdrawn" | "dropped")) {
+                *settled.entry(Key::of(&user, &line)).or_default() += 1;
+            }
+        }
+    }
+    for key in accepted_keys(entries) {
+        assert_eq!(settled.get(&key), Some(&1), "{key:?} settles exactly once");
+    }
+}

@@ -1,0 +1,7 @@
+//! CONTRACT §2: the first confirmed showing wins, also when the node is killed at any moment.
+
+mod crowd;
+mod history;
+mod judge;
+mod killed;
+mod restarts;

@@ -1,0 +1,81 @@
+//! The binary under test, and running its client commands.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::DEADLINE;
+
+/// The binary that cargo built for this test, or another one named by `ENGAGE_TEST_BINARY` (a release build, say).
+pub fn binary() -> String {
+    std::env::var("ENGAGE_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_engage").to_owned())
+}
+
+/// What a command left behind.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `engage` with these arguments and this environment alone, to its end.
+pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+    let mut running = Running::start(arguments, environment);
+    let code = super::wait::until_blocking(&format!("{arguments:?} ends"), || running.process.try_wait().expect("its status can be read"));
+    let collect = |lines: &Receiver<String>| lines.iter().map(|line| line + "\n").collect();
+    Ran { code: code.code().expect("it was not ended by a signal"), stdout: collect(&running.stdout), stderr: collect(&running.stderr) }
+}
+
+/// A command that goes on until it is ended; it ends with this value.
+pub struct Running {
+    process: Child,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Running {
+    /// Starts `engage` with these arguments and this environment alone.
+    pub fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Running {
+        let mut process = Command::new(binary())
+            .args(arguments)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let stdout = lines_of(process.stdout.take().expect("a pipe"));
+        let stderr = lines_of(process.stderr.take().expect("a pipe"));
+        Running { process, stdout, stderr }
+    }
+
+    /// The next line that it prints on stdout.
+    pub fn line(&mut self) -> String {
+        self.stdout.recv_timeout(DEADLINE).unwrap_or_else(|_| {
+            let _ = self.process.kill();
+            panic!("no line came; it said: {}", self.stderr.iter().collect::<Vec<_>>().join("\n"))
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The lines of a pipe, read by a thread of their own so that no full pipe holds the command up.
+fn lines_of(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
