@@ -139,8 +139,12 @@ impl Read for FakeRead {
 
     async fn deliveries(&self, user: &UserId, after: u64, limit: usize) -> Result<Vec<DeliveryView>, ReadError> {
         let facts = self.facts()?;
-        let all = facts.deliveries.get(user).into_iter().flatten();
-        Ok(all.filter(|view| view.sequence > after).take(limit).cloned().collect())
+        let mut views: Vec<_> = facts.deliveries.get(user).into_iter().flatten().filter(|view| view.sequence > after).cloned().collect();
+        // As the ledger does it: the devices of one engagement are not torn apart.
+        if let Some(last) = views.get(limit - 1).map(|view| view.sequence) {
+            views.retain(|view| view.sequence <= last);
+        }
+        Ok(views)
     }
 
     async fn engagement(&self, user: &UserId, id: &EngagementId) -> Result<Option<EngagementView>, ReadError> {

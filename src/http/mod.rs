@@ -16,6 +16,7 @@ pub mod limits;
 pub mod body;
 pub mod input;
 pub mod answers;
+pub mod delivery_answers;
 pub mod publish;
 pub mod many;
 pub mod users;
