@@ -17,6 +17,7 @@ pub mod limits;
 pub mod body;
 pub mod input;
 pub mod answers;
+pub mod delivery_answers;
 pub mod publish;
 pub mod many;
 pub mod users;

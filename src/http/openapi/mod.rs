@@ -15,7 +15,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{answers, cluster, many, outcomes, problem, publish, users};
+use super::{cluster, delivery_answers, many, outcomes, problem, publish, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -43,7 +43,7 @@ use super::{answers, cluster, many, outcomes, problem, publish, users};
         others::metrics,
         others::openapi,
     ),
-    components(schemas(schemas::Problem, answers::OutcomeLine)),
+    components(schemas(schemas::Problem, delivery_answers::OutcomeLine)),
     modifiers(&Keys, &Problems),
     tags(
         (name = "publish", description = "For publishers. A key of role `publish` or `admin`."),
