@@ -17,6 +17,7 @@ use tracing::{error, info};
 use crate::actors::connections::Connections;
 use crate::actors::edge::Edge;
 use crate::actors::registry::Registry;
+use crate::clock;
 use crate::config::{Config, secrets};
 use crate::http::client_edge::ClientEdge;
 use crate::http::cluster::Cluster;
@@ -201,20 +202,22 @@ impl Node {
     /// Takes the node down: not ready; no new connections; every client gets `bye` and a Close; what is under way is answered; the shards sync and end.
     pub async fn stop(self) {
         let Node { config, threads, shards, connections, api, health, server, .. } = self;
+        let started = clock::monotonic();
+        let since_start_ms = || u64::try_from(clock::monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
         health.drain();
         server.pause().await;
         api.close_feeds();
         let (spread, timeout) = (config.limits.drain_spread.duration(), config.limits.drain_timeout.duration());
-        let drained = threads.spawn(async move { connections.drain(spread, timeout).await });
-        match drained.await {
-            Ok(0) => {}
-            Ok(cut_count) => info!(cut_count, "connections that did not close in time were cut"),
+        let connection_count = connections.count();
+        match threads.spawn(async move { connections.drain(spread, timeout).await }).await {
+            Ok(cut_count) => info!(connection_count, cut_count, since_start_ms = since_start_ms(), "clients have been sent away"),
             Err(error) => error!(%error, "draining failed"),
         }
         server.stop().await;
+        info!(since_start_ms = since_start_ms(), "http server stopped");
         shards.stop().await;
         threads.stop();
-        info!("node stopped");
+        info!(since_start_ms = since_start_ms(), "node stopped");
     }
 }
 

@@ -1,16 +1,14 @@
-//! The process's bound on open files: each connection takes two. Raised at the start as far as the system lets this process.
+//! The process's bound on open files: each connection is one. Raised at the start as far as the system lets this process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tracing::warn;
+use tracing::{info, warn};
 
-/// A connection takes itself, and the handle by which it can be ended from outside.
-const FILES_PER_CONNECTION: u64 = 2;
-/// Files that are no connections of clients: the log, its tables, the API, and some to spare.
-const OTHER_FILES: u64 = 2_048;
+/// Files that are no connections of clients: second handles on some of those, the log, its tables, the API, and some to spare.
+const OTHER_FILES: u64 = 8_192;
 
 /// Raises the limit to what `connections_max` needs, or at least to the hard limit, and warns where that is too low.
 pub(super) fn raise_limit(connections_max: u64) {
-    let needed = connections_max.saturating_mul(FILES_PER_CONNECTION).saturating_add(OTHER_FILES);
+    let needed = connections_max.saturating_add(OTHER_FILES);
     let limit = getrlimit(Resource::Nofile);
     // None stands for no limit.
     let hard = limit.maximum.unwrap_or(u64::MAX);
@@ -25,8 +23,8 @@ pub(super) fn raise_limit(connections_max: u64) {
     }
     let open_files_max = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     if open_files_max < needed {
-        let connections_fit = open_files_max.saturating_sub(OTHER_FILES) / FILES_PER_CONNECTION;
-        warn!(
+        let connections_fit = open_files_max.saturating_sub(OTHER_FILES);
+        info!(
             open_files_max,
             connections_max,
             connections_fit,
