@@ -6,6 +6,7 @@
 
 pub mod limits;
 pub mod outbox;
+pub mod handle;
 pub mod line;
 pub mod connections;
 pub mod rate;

@@ -89,3 +89,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
                 .route(web::method(Method::OPTIONS).to(origin::preflight)),
         );
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -31,3 +31,5 @@ pub mod stream;
 pub mod messages;
 #[cfg(test)]
 mod fakes;
+#[cfg(test)]
+mod tests;

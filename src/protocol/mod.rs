@@ -8,6 +8,7 @@ pub mod hello;
 pub mod frame;
 pub mod post;
 pub mod server_message;
+mod object;
 pub mod batch;
 pub mod token;
 pub mod duration;

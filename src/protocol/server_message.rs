@@ -1,8 +1,7 @@
 //! What the server says to a client, written as the contract shows it (§8). Payloads and data are JSON text already: they go in unchanged. Nothing is read here.
 
-use std::fmt::Write as _;
-
 use super::code::Code;
+use super::object::Object;
 use super::refusal::Refusal;
 use crate::ledger::effect::{Offer, WithdrawReason};
 use crate::ledger::engagement::{Payload, Scope, SettleOn};
@@ -148,15 +147,7 @@ fn write_welcome(object: &mut Object<'_>, welcome: &Welcome<'_>) {
     object.number("server_time", welcome.server_time.0);
     object.number("heartbeat_ms", welcome.heartbeat_ms);
     object.number("max_in_flight", welcome.max_in_flight);
-    object.name("acks");
-    object.out.push('[');
-    for (index, answer) in welcome.acks.iter().enumerate() {
-        if index > 0 {
-            object.out.push(',');
-        }
-        answer.message(None).write(object.out);
-    }
-    object.out.push(']');
+    object.list("acks", welcome.acks, |answer, out| answer.message(None).write(out));
 }
 
 fn write_offer(object: &mut Object<'_>, offer: &Offer) {
@@ -201,93 +192,6 @@ fn write_bye(object: &mut Object<'_>, bye: &Bye) {
     object.text("reason", bye.reason);
     object.number("reconnect", bye.code.meaning().reconnect);
     object.number("after_ms", bye.after_ms);
-}
-
-/// An object under way.
-struct Object<'a> {
-    out: &'a mut String,
-}
-
-impl<'a> Object<'a> {
-    fn open(out: &'a mut String, kind: &'static str) -> Object<'a> {
-        out.push_str("{\"type\":\"");
-        out.push_str(kind);
-        out.push('"');
-        Object { out }
-    }
-
-    fn close(self) {
-        self.out.push('}');
-    }
-
-    fn name(&mut self, name: &'static str) {
-        self.out.push_str(",\"");
-        self.out.push_str(name);
-        self.out.push_str("\":");
-    }
-
-    /// A number, or true or false.
-    fn number(&mut self, name: &'static str, value: impl std::fmt::Display) {
-        self.name(name);
-        // A String takes everything.
-        let _ = write!(self.out, "{value}");
-    }
-
-    /// A text of ours, in which nothing has to be escaped.
-    fn word(&mut self, name: &'static str, word: &'static str) {
-        self.display(name, word);
-    }
-
-    /// As above, for what only `Display` gives.
-    fn display(&mut self, name: &'static str, value: impl std::fmt::Display) {
-        self.name(name);
-        let _ = write!(self.out, "\"{value}\"");
-    }
-
-    fn text(&mut self, name: &'static str, text: &str) {
-        self.name(name);
-        escape(self.out, text);
-    }
-
-    fn json(&mut self, name: &'static str, json: Option<&Payload>) {
-        self.name(name);
-        // The bytes came out of JSON text, where they were checked.
-        self.out.push_str(json.and_then(|json| std::str::from_utf8(&json.0).ok()).unwrap_or("null"));
-    }
-
-    fn key(&mut self, id: &EngagementId, window: WindowId) {
-        self.text("id", id.as_str());
-        self.display("window", window);
-    }
-
-    fn reference(&mut self, reference: Option<i64>) {
-        if let Some(reference) = reference {
-            self.number("ref", reference);
-        }
-    }
-
-    fn window(&mut self, name: &'static str, window: &Window) {
-        self.name(name);
-        let Window { id, opened_at, closes_at } = window;
-        let _ = write!(self.out, "{{\"id\":\"{id}\",\"opened_at\":{},\"closes_at\":{}}}", opened_at.0, closes_at.0);
-    }
-}
-
-/// Writes a text as a JSON string.
-fn escape(out: &mut String, text: &str) {
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c == '"' || c == '\\' || c < ' ') {
-        out.push_str(&rest[..at]);
-        let special = rest.as_bytes()[at];
-        let _ = match special {
-            b'"' | b'\\' => write!(out, "\\{}", char::from(special)),
-            _ => write!(out, "\\u{special:04x}"),
-        };
-        rest = &rest[at + 1..];
-    }
-    out.push_str(rest);
-    out.push('"');
 }
 
 /// The words of the contract; also for the HTTP API.
