@@ -1,4 +1,11 @@
-//! Logs and metrics: how they are set up, and the one list of metric names.
+//! Logs and metrics: how they are set up, and the one list of metric names. Knows nothing of what is logged or measured.
+
+mod describe;
+mod logs;
+mod metrics;
+
+pub use logs::{LOG_VARIABLE, LogError, LogFormat, install_logs};
+pub use metrics::{MetricsError, install_metrics, render, upkeep, write_gauge};
 
 /// Every metric of the node. Labels stand in braces; `_total` counts, `_seconds` is a histogram, the rest are gauges.
 pub mod names {
@@ -72,4 +79,8 @@ pub mod names {
     pub const SNAPSHOTS_TOTAL: &str = "engage_snapshots_total";
     /// Building one.
     pub const SNAPSHOT_SECONDS: &str = "engage_snapshot_seconds";
+    /// Memory of the process that is resident, in bytes; the name that every exporter uses.
+    pub const PROCESS_RESIDENT_BYTES: &str = "process_resident_memory_bytes";
+    /// File descriptors open; the name that every exporter uses.
+    pub const PROCESS_OPEN_FDS: &str = "process_open_fds";
 }

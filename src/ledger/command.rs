@@ -1,6 +1,5 @@
 //! What a shell asks of the ledger. Every command is safe to send again: its key makes a second one a no-op.
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -104,10 +103,4 @@ pub enum Departure {
     Closed,
     /// It broke, or the server cut it: the device keeps what it holds for the lease.
     Lost,
-}
-
-impl From<Bytes> for Payload {
-    fn from(bytes: Bytes) -> Self {
-        Payload(bytes)
-    }
 }

@@ -100,7 +100,7 @@ text_id!(
 
 /// A window of one user, unique for that user for ever: made from ledger time and counted on, so that it stays unique also when a node
 /// with `storage = "memory"` has forgotten everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WindowId(pub(super) u64);
 
 const WINDOWS_PER_MS: u64 = 1024;

@@ -97,13 +97,21 @@ pub enum NoticeOutcome {
 const SEGMENT_OUTCOMES: usize = 1024;
 
 /// The outcomes kept, oldest first. Sequence numbers start at 1 and have no gaps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutcomeLog {
     /// Invariant: all but the last hold [`SEGMENT_OUTCOMES`].
     segments: VecDeque<Arc<Vec<Outcome>>>,
     /// How many were dropped for good; the sequence number before the first kept.
     dropped: u64,
     /// How many of each [`What`] there ever were, by its place in [`What::ALL`].
+    totals: [u64; What::ALL.len()],
+}
+
+/// What the log knows beside the outcomes that it keeps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Books {
+    pub kept: u64,
+    dropped: u64,
     totals: [u64; What::ALL.len()],
 }
 
@@ -118,14 +126,32 @@ impl OutcomeLog {
     /// Appends one; drops whole segments from the old end, so that between `kept_max` and `kept_max` less one segment stay.
     pub(super) fn push(&mut self, outcome: Outcome, kept_max: u32) {
         self.totals[outcome.what as usize] += 1;
-        match self.segments.back_mut() {
-            Some(segment) if segment.len() < SEGMENT_OUTCOMES => Arc::make_mut(segment).push(outcome),
-            _ => self.segments.push_back(Arc::new(vec![outcome])),
-        }
+        self.restore(outcome);
         while self.segments.len() > 1 && self.kept_count() > u64::from(kept_max) {
             let oldest = self.segments.pop_front().expect("there is more than one segment");
             self.dropped += oldest.len() as u64;
         }
+    }
+
+    pub(super) fn books(&self) -> Books {
+        Books { kept: self.kept_count(), dropped: self.dropped, totals: self.totals }
+    }
+
+    /// A log with these books, to be filled with [`OutcomeLog::restore`].
+    pub(super) fn with_books(books: &Books) -> OutcomeLog {
+        OutcomeLog { segments: VecDeque::new(), dropped: books.dropped, totals: books.totals }
+    }
+
+    /// Appends an outcome that the books count already.
+    pub(super) fn restore(&mut self, outcome: Outcome) {
+        match self.segments.back_mut() {
+            Some(segment) if segment.len() < SEGMENT_OUTCOMES => Arc::make_mut(segment).push(outcome),
+            _ => self.segments.push_back(Arc::new(vec![outcome])),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Outcome> {
+        self.segments.iter().flat_map(|segment| segment.iter())
     }
 
     /// The sequence number of the newest outcome; 0 when there was none.
@@ -163,7 +189,7 @@ impl OutcomeLog {
 
     /// The kept outcomes of one engagement of one user, oldest first.
     pub(super) fn of<'a>(&'a self, user: &'a UserId, id: &'a EngagementId) -> impl Iterator<Item = &'a Outcome> {
-        self.segments.iter().flat_map(|segment| segment.iter()).filter(move |outcome| outcome.id == *id && outcome.user == *user)
+        self.iter().filter(move |outcome| outcome.id == *id && outcome.user == *user)
     }
 
     fn kept_count(&self) -> u64 {

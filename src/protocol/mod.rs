@@ -1,3 +1,15 @@
 //! The wire, apart from the ledger's types: what clients and publishers send and get. No IO; parsing never panics on input from outside.
 
 pub mod code;
+pub mod json;
+pub mod refusal;
+pub mod client_message;
+pub mod hello;
+pub mod frame;
+pub mod post;
+pub mod server_message;
+mod object;
+pub mod batch;
+pub mod token;
+pub mod duration;
+pub mod api;

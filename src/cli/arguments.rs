@@ -1,0 +1,75 @@
+//! The verbs, and how one is run.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::{check, connect, output, publish, serve, status, token};
+
+/// A delivery node for live engagements: the first confirmed showing wins, on every device, through every failover.
+#[derive(Debug, Parser)]
+#[command(name = "engage", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start a node; the first one bootstraps a cluster of one
+    Serve(serve::Serve),
+    /// Show nodes and shards
+    Status(status::Status),
+    /// Make a token that a device connects with
+    Token(token::Token),
+    /// Publish an engagement to a user
+    Publish(publish::Publish),
+    /// Be a device: print what the node sends, and ack it with --ack
+    Connect(connect::Connect),
+    /// Say what is wrong with a configuration
+    Check(check::Check),
+}
+
+/// Runs what the command line asks for. Called wrongly, it says how to call it and exits with 2.
+#[must_use]
+pub fn run() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Serve(serve) => in_runtime(serve.run()),
+        Verb::Status(status) => in_runtime(status.run()),
+        Verb::Token(token) => token.run(),
+        Verb::Publish(publish) => in_runtime(publish.run()),
+        Verb::Connect(connect) => in_runtime(connect.run()),
+        Verb::Check(check) => check.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Nobody reads any more what it prints: it is done, not failed.
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(format_args!("engage: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Commands need one thread; a node has threads of its own.
+fn in_runtime(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_payload_that_is_not_json_is_a_wrong_call() {
+        let called = Arguments::try_parse_from(["engage", "publish", "--user", "u", "--id", "x", "--payload", "{"]);
+        assert_eq!(called.expect_err("the payload is no JSON").exit_code(), 2);
+    }
+}

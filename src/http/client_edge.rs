@@ -1,0 +1,95 @@
+//! What the routes of the client protocol share, and the table of them. These routes know tokens only, no API keys.
+
+use actix_web::http::{Method, header};
+use actix_web::{HttpRequest, web};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::problem::Problem;
+use super::{connect, messages, origin, stream};
+use crate::actors::admission;
+use crate::actors::connections::NoRoom;
+use crate::actors::edge::Edge;
+use crate::actors::rate::Buckets;
+use crate::actors::registry::CallError;
+use crate::clock;
+use crate::protocol::code::Code;
+use crate::protocol::refusal::Refusal;
+use crate::protocol::token::{Claims, TokenError};
+
+/// The state of these routes, one for all workers; handlers get it as `web::Data<ClientEdge>`.
+pub struct ClientEdge {
+    pub(super) edge: Arc<Edge>,
+    /// Origins of pages that may connect, beside the node's own: `https://app.example.com`, exactly.
+    pub(super) allowed_origins: Vec<String>,
+    /// How long posted acks wait for their confirms.
+    pub(super) request_timeout: Duration,
+    pub(super) posts: Buckets,
+}
+
+impl ClientEdge {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(edge: Arc<Edge>, allowed_origins: Vec<String>, request_timeout: Duration) -> ClientEdge {
+        let posts = Buckets::new(edge.limits.messages_per_second);
+        ClientEdge { edge, allowed_origins, request_timeout, posts }
+    }
+
+    /// What the `Authorization` header says, if there is one.
+    pub(super) fn bearer(&self, request: &HttpRequest) -> Result<Option<Claims>, Problem> {
+        let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+        let token = value.to_str().ok().and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let claims = match token {
+            Some((_, token)) => self.edge.verifier.verify(token.trim(), clock::wall_ms()),
+            None => Err(TokenError::Invalid),
+        };
+        claims.map(Some).map_err(|error| admission::refusal(error).into())
+    }
+
+    /// Reads a body of a client.
+    pub(super) async fn body(&self, payload: web::Payload) -> Result<Bytes, Problem> {
+        let most = self.edge.limits.frame_max_bytes;
+        match payload.to_bytes_limited(most).await {
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(error)) => Err(Problem::new(Code::BadMessage, format!("the body can't be read: {error}"))),
+            Err(_) => Err(Problem::new(Code::TooLarge, format!("the body has more than {most} bytes"))),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        Problem::new(refusal.code, refusal.message)
+    }
+}
+
+impl From<NoRoom> for Problem {
+    fn from(error: NoRoom) -> Problem {
+        let code = if error == NoRoom::Draining { Code::Draining } else { Code::Unavailable };
+        Problem::new(code, error.to_string())
+    }
+}
+
+impl From<CallError> for Problem {
+    fn from(error: CallError) -> Problem {
+        Problem::new(Code::Unavailable, error.to_string())
+    }
+}
+
+/// The routes of the client protocol (CONTRACT §8). They need a `web::Data<ClientEdge>`.
+pub fn routes(app: &mut web::ServiceConfig) {
+    app.service(web::resource("/v1/connect").route(web::get().to(connect::connect)))
+        .service(
+            web::resource("/v1/stream").route(web::post().to(stream::stream)).route(web::method(Method::OPTIONS).to(origin::preflight)),
+        )
+        .service(
+            web::resource("/v1/messages")
+                .route(web::post().to(messages::messages))
+                .route(web::method(Method::OPTIONS).to(origin::preflight)),
+        );
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

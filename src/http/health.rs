@@ -1,0 +1,132 @@
+//! How the node is: `/healthz`, `/readyz` and `/metrics`. Open to everybody who reaches the port: nothing here names a user or a secret.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::ledger::outcome::What;
+use crate::ports::{Read, ShardStatus};
+use crate::protocol::code::Code;
+use crate::telemetry::{self, names};
+
+use super::problem::Problem;
+
+/// What the health routes look at.
+pub struct Health {
+    read: Arc<dyn Read>,
+    /// This node's id in the shards.
+    node_id: u64,
+    is_draining: AtomicBool,
+}
+
+impl Health {
+    /// The health of a node that is not draining.
+    #[must_use]
+    pub fn new(read: Arc<dyn Read>, node_id: u64) -> Health {
+        Health { read, node_id, is_draining: AtomicBool::new(false) }
+    }
+
+    /// From now on the node is not ready: it is going away.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the node is not ready; nothing when it is. It is ready when it owns its shards or knows who does, and is not going away.
+    #[must_use]
+    pub fn not_ready_reasons(&self) -> Vec<String> {
+        let draining = self.is_draining.load(Ordering::Relaxed).then(|| "the node is going away".to_owned());
+        draining.into_iter().chain(self.read.status().iter().filter_map(|status| self.not_ready_reason(status))).collect()
+    }
+
+    fn not_ready_reason(&self, status: &ShardStatus) -> Option<String> {
+        let shard = status.shard;
+        match status.leader {
+            _ if status.is_fatal => Some(format!("shard {shard} has failed")),
+            _ if status.is_owner => None,
+            None => Some(format!("shard {shard} has no leader")),
+            Some(leader) if leader == self.node_id => Some(format!("shard {shard} is being taken over")),
+            Some(_) => None,
+        }
+    }
+}
+
+/// Adds the routes to an app whose data holds a [`web::Data<Health>`].
+pub fn routes(app: &mut web::ServiceConfig) {
+    app.route("/healthz", web::get().to(healthz)).route("/readyz", web::get().to(readyz)).route("/metrics", web::get().to(metrics));
+}
+
+/// The process lives and answers; nothing more.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": "ok" }))
+}
+
+async fn readyz(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
+    let reasons = health.not_ready_reasons();
+    if reasons.is_empty() {
+        return Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(json!({ "status": "ready" })));
+    }
+    Err(Problem::new(Code::Unavailable, "the node is not ready").with("reasons", reasons))
+}
+
+async fn metrics(health: web::Data<Health>) -> HttpResponse {
+    let mut text = telemetry::render();
+    write_shards(&mut text, &health.read.status());
+    write_process(&mut text);
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")).body(text)
+}
+
+type Value = fn(&ShardStatus) -> u64;
+
+/// Of each shard that this node holds.
+const OF_EACH: [(&str, Value); 5] = [
+    (names::SHARD_OWNER, |status| u64::from(status.is_owner)),
+    (names::SHARD_TERM, |status| status.term),
+    (names::SHARD_APPLIED_INDEX, |status| status.applied_index),
+    (names::SHARD_QUEUED, |status| status.queued_count),
+    (names::SHARD_LOG_BYTES, |status| status.log_bytes),
+];
+
+/// Of each shard that this node owns; summed over the nodes of a cluster, each user is counted once.
+const OF_OWNED: [(&str, Value); 4] = [
+    (names::USERS, |status| status.counts.users),
+    (names::BUFFERED_DELIVERIES, |status| status.counts.buffered_deliveries),
+    (names::BUFFERED_BYTES, |status| status.counts.buffered_bytes),
+    (names::LEDGER_BYTES, |status| status.counts.ledger_bytes),
+];
+
+fn write_shards(text: &mut String, shards: &[ShardStatus]) {
+    let line = |value: Value| move |status: &ShardStatus| (format!("shard=\"{}\"", status.shard), value(status));
+    for (name, value) in OF_EACH {
+        telemetry::write_gauge(text, name, shards.iter().map(line(value)));
+    }
+    let owned = || shards.iter().filter(|status| status.is_owner);
+    for (name, value) in OF_OWNED {
+        telemetry::write_gauge(text, name, owned().map(line(value)));
+    }
+    let mut totals = BTreeMap::new();
+    for status in owned() {
+        for (what, total) in What::ALL.iter().zip(&status.outcome_totals) {
+            *totals.entry(*what).or_insert(0) += total;
+        }
+    }
+    let totals = totals.into_iter().map(|(what, total)| (format!("outcome=\"{}\"", what.as_str()), total));
+    telemetry::write_gauge(text, names::OUTCOMES_TOTAL, totals);
+}
+
+/// What the kernel says of this process, where it says it in files.
+fn write_process(text: &mut String) {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    telemetry::write_gauge(text, names::PROCESS_RESIDENT_BYTES, resident.map(|kib| (String::new(), kib * 1024)));
+    let open_fds = fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64);
+    telemetry::write_gauge(text, names::PROCESS_OPEN_FDS, open_fds.map(|count| (String::new(), count)));
+}
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

@@ -1,0 +1,142 @@
+//! The request bodies, as the document describes them. `protocol::api` reads them; these types are never made (they
+//! derive `Deserialize` because that is how the schema learns that it has no other fields).
+#![expect(dead_code, reason = "they describe, and are not made")]
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::words;
+
+/// An engagement, and how it is to be delivered. `null` counts as left out, but for `payload`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// The publisher's name for it; 1 to 128 bytes.
+    #[schema(min_length = 1, max_length = 128)]
+    id: String,
+    /// Any JSON; up to 16 KiB of text. Handed to devices as it was sent.
+    #[schema(schema_with = words::any_json, required = true)]
+    payload: String,
+    /// How many steps it has; 1 when left out.
+    #[schema(minimum = 1, maximum = 100)]
+    steps: Option<u8>,
+    /// Which ack is the end of it; `shown` with one step, `completed` with more, when left out.
+    #[schema(schema_with = words::settle_on)]
+    settle_on: Option<String>,
+    /// One delivery for the person, or one for each device; `user` when left out.
+    #[schema(schema_with = words::scope)]
+    scope: Option<String>,
+    /// One holder at a time, or every connected device; `active` when left out.
+    #[schema(schema_with = words::targets)]
+    targets: Option<String>,
+    /// `standard` when left out. `fire_and_forget` takes `id`, `payload` and `targets` only.
+    #[schema(schema_with = words::mode)]
+    mode: Option<String>,
+    /// Its own window, 1s to 366d; the session window when left out.
+    #[schema(schema_with = words::duration)]
+    window: Option<String>,
+    /// It expires that long after its publish; up to 366d.
+    #[schema(schema_with = words::duration)]
+    ttl: Option<String>,
+    /// It is not offered earlier; ms since the epoch.
+    #[schema(minimum = 0, maximum = 253_402_300_799_999_i64)]
+    not_before: Option<i64>,
+    /// Higher is offered first; 0 when left out.
+    #[schema(minimum = -100, maximum = 100)]
+    priority: Option<i8>,
+    /// When it would be offered more often, it expires; 0, no limit, when left out.
+    max_offers: Option<u32>,
+    /// A dismiss puts it off for that long, up to 366d; it settles when left out.
+    #[schema(schema_with = words::duration)]
+    snooze: Option<String>,
+}
+
+/// An engagement for many users, or many items. Up to 10,000.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum PublishMany {
+    /// One engagement for each of these users.
+    Users {
+        #[schema(max_items = 10_000)]
+        users: Vec<String>,
+        engagement: Box<Publish>,
+    },
+    /// Each item has a user, and the fields of a publish.
+    Items {
+        #[schema(max_items = 10_000)]
+        items: Vec<Item>,
+    },
+}
+
+/// A publish that names its user.
+#[derive(Deserialize, ToSchema)]
+pub struct Item {
+    #[schema(min_length = 1, max_length = 128)]
+    user: String,
+    #[schema(min_length = 1, max_length = 128)]
+    id: String,
+    #[schema(schema_with = words::any_json, required = true)]
+    payload: String,
+}
+
+/// An error (RFC 9457).
+#[derive(ToSchema)]
+pub struct Problem {
+    r#type: String,
+    title: String,
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong here.
+    detail: String,
+    /// The stable word.
+    code: String,
+    /// The field that it is about, by its path in the body.
+    field: Option<String>,
+}
+
+/// A hello of the client protocol.
+#[derive(ToSchema)]
+pub struct Hello {
+    /// Always `hello`.
+    r#type: String,
+    /// The user's JWT, unless it stands in the `Authorization` header.
+    token: Option<String>,
+    #[schema(min_length = 1, max_length = 64)]
+    device: String,
+    visible: Option<bool>,
+    #[schema(minimum = 1, maximum = 256)]
+    max_in_flight: Option<u16>,
+    /// Acks that have no confirm yet.
+    acks: Option<Vec<ClientMessage>>,
+    /// What the device has on its screen: `id` and `window` of each.
+    open: Option<Vec<ClientMessage>>,
+    client: Option<String>,
+}
+
+/// Messages of a client without an open connection.
+#[derive(ToSchema)]
+pub struct Messages {
+    /// The user's JWT, unless it stands in the `Authorization` header.
+    token: Option<String>,
+    #[schema(min_length = 1, max_length = 64)]
+    device: String,
+    messages: Vec<ClientMessage>,
+}
+
+/// One message of a client, such as an `ack` or a `dismiss`.
+#[derive(ToSchema)]
+pub struct ClientMessage {
+    r#type: Option<String>,
+    id: Option<String>,
+    window: Option<String>,
+    step: Option<u32>,
+    #[schema(schema_with = words::any_json)]
+    data: Option<String>,
+    r#ref: Option<i64>,
+}
+
+/// One message of the server, such as an `offer`, a `confirm` or an `error`.
+#[derive(ToSchema)]
+pub struct ServerMessage {
+    r#type: String,
+}

@@ -1,0 +1,85 @@
+//! Schemas of the words that fields may hold. The ledger's own types know nothing of OpenAPI, so their words stand here, made from the types.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{Object, ObjectBuilder, Type};
+
+use crate::ledger::engagement::{Scope, SettleOn, Targets};
+use crate::ledger::outcome::{Reason, What};
+use crate::ledger::reply::State;
+
+const STATES: [State; 9] = [
+    State::Queued,
+    State::Offered,
+    State::Shown,
+    State::InProgress,
+    State::Completed,
+    State::Dismissed,
+    State::Expired,
+    State::Withdrawn,
+    State::Dropped,
+];
+const REASONS: [Reason; 6] =
+    [Reason::WindowClosed, Reason::Ttl, Reason::MaxOffers, Reason::BufferFull, Reason::Publisher, Reason::UserForgotten];
+
+fn one_of<T: Serialize>(words: &[T]) -> Object {
+    let words: Vec<Value> = words.iter().map(|word| serde_json::to_value(word).expect("a word is a text")).collect();
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+}
+
+/// The states of a delivery.
+pub fn state() -> Object {
+    one_of(&STATES)
+}
+
+/// Why a delivery ended without the person's doing; `null` when it didn't.
+pub fn reason() -> Object {
+    let mut words: Vec<Value> = REASONS.iter().map(|word| serde_json::to_value(word).expect("a word is a text")).collect();
+    words.push(Value::Null);
+    ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])).enum_values(Some(words)).build()
+}
+
+/// What a key counts for.
+pub fn scope() -> Object {
+    one_of(&[Scope::User, Scope::Device])
+}
+
+/// Who is offered a delivery.
+pub fn targets() -> Object {
+    one_of(&[Targets::Active, Targets::All])
+}
+
+/// Which ack settles.
+pub fn settle_on() -> Object {
+    one_of(&[SettleOn::Shown, SettleOn::Completed])
+}
+
+/// How it is delivered.
+pub fn mode() -> Object {
+    one_of(&["standard", "fire_and_forget"])
+}
+
+/// What happened.
+pub fn outcome() -> Object {
+    one_of(&What::ALL)
+}
+
+/// What became of a publish.
+pub fn publish_status() -> Object {
+    one_of(&["queued", "duplicate", "sent"])
+}
+
+/// A duration.
+pub fn duration() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^(0|[1-9][0-9]*)(ms|s|m|h|d)$"))
+        .examples([json!("90s"), json!("24h")])
+        .build()
+}
+
+/// Any JSON.
+pub fn any_json() -> Object {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).build()
+}

@@ -1,0 +1,204 @@
+//! The HTTP server: actix-web on a thread of its own, with bounds on everything that a client can draw out. Knows no route; those are handed in.
+
+use std::any::Any;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::{oneshot, watch};
+
+use super::deadline::bound_body;
+use super::measure::measure;
+use super::problem;
+
+/// A small buffer, so that a client that reads slowly is noticed early; an answer may be larger.
+const WRITE_BUFFER_BYTES: usize = 8 * 1024;
+/// After a half-closed connection was answered, what is left of it goes after this time.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// TLS handshakes of one worker that may be under way at once: a storm of reconnects must get through.
+const HANDSHAKES_MAX: usize = 1_024;
+/// Connections of the API and the scrapers, beyond those of clients.
+const API_CONNECTIONS_MAX: usize = 10_000;
+/// How long a stopping server waits for answers that are under way, in seconds. Clients have gone before.
+const STOP_TIMEOUT_SECS: u64 = 1;
+
+/// How the server listens and what it puts up with.
+pub struct Settings {
+    pub tls: Option<rustls::ServerConfig>,
+    /// Threads; 0: one for each core.
+    pub workers: usize,
+    /// Most connections of clients.
+    pub connections_max: usize,
+    /// The time in which the head of a request must have come.
+    pub header_timeout: Duration,
+    /// The time in which its body must have come.
+    pub body_timeout: Duration,
+    pub keep_alive: Duration,
+}
+
+/// What is served.
+pub struct Site<R, C> {
+    routes: R,
+    on_connect: C,
+}
+
+impl<R, C> Site<R, C>
+where
+    R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    C: Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static,
+{
+    /// `routes` is called once on each worker's thread, inside its arbiter, before that worker serves anything; `on_connect` with each new connection.
+    pub fn new(routes: R, on_connect: C) -> Self {
+        Site { routes, on_connect }
+    }
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("can't listen on {listen}: {error}; hint: another process may listen there; http.listen names the address")]
+    Bind { listen: SocketAddr, error: io::Error },
+    #[error("the http server can't start: {0}")]
+    Start(#[from] io::Error),
+    #[error("the http server's thread has ended")]
+    Thread,
+}
+
+/// A server that runs.
+pub struct Server {
+    address: SocketAddr,
+    handle: ServerHandle,
+    thread: JoinHandle<()>,
+    has_ended: watch::Receiver<bool>,
+}
+
+/// Takes the address, and accepts nothing yet: connections wait.
+///
+/// # Errors
+/// [`ServerError::Bind`].
+pub fn bind(listen: SocketAddr, backlog: u32) -> Result<TcpListener, ServerError> {
+    let bound = || {
+        let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
+        // A restarted node must not wait for what is left of its own connections.
+        socket.set_reuse_address(true)?;
+        socket.bind(&listen.into())?;
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        Ok(TcpListener::from(socket))
+    };
+    bound().map_err(|error| ServerError::Bind { listen, error })
+}
+
+impl Server {
+    /// Starts to serve, on threads of its own.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn start<R, C>(listener: TcpListener, settings: Settings, site: Site<R, C>) -> Result<Server, ServerError>
+    where
+        R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+        C: Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static,
+    {
+        let address = listener.local_addr()?;
+        let (started_sender, started) = oneshot::channel();
+        let (ended_sender, has_ended) = watch::channel(false);
+        let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
+            let ended = Ended(ended_sender);
+            // The workers make their arbiters in this system; it ends with the server.
+            actix_rt::System::new().block_on(async move {
+                match build(listener, settings, site) {
+                    Ok(server) => {
+                        let _ = started_sender.send(Ok(server.handle()));
+                        if let Err(error) = server.await {
+                            tracing::error!(%error, "the http server failed");
+                        }
+                    }
+                    Err(error) => {
+                        let _ = started_sender.send(Err(error));
+                    }
+                }
+            });
+            drop(ended);
+        })?;
+        let handle = started.await.map_err(|_| ServerError::Thread)??;
+        Ok(Server { address, handle, thread, has_ended })
+    }
+
+    /// The address that it listens on; the real port, where the configured one was 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Turns true when the server has ended, by itself or because it was stopped.
+    #[must_use]
+    pub fn has_ended(&self) -> watch::Receiver<bool> {
+        self.has_ended.clone()
+    }
+
+    /// Accepts no connection from now on.
+    pub async fn pause(&self) {
+        self.handle.pause().await;
+    }
+
+    /// Lets answers that are under way end, for a second at most, and stops.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        let mut has_ended = self.has_ended;
+        // An error means that the thread is gone, which is what is waited for.
+        let _ = has_ended.wait_for(|has_ended| *has_ended).await;
+        if self.thread.join().is_err() {
+            tracing::error!("the http server's thread panicked");
+        }
+    }
+}
+
+/// Says that the thread has ended, also when it panics.
+struct Ended(watch::Sender<bool>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+fn build<R, C>(listener: TcpListener, settings: Settings, site: Site<R, C>) -> Result<actix_web::dev::Server, ServerError>
+where
+    R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    C: Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static,
+{
+    let Site { routes, on_connect } = site;
+    let body_timeout = settings.body_timeout;
+    let app = move || {
+        let bound_body = from_fn(move |request, next| bound_body(body_timeout, request, next));
+        // The last one wrapped is the first one called.
+        App::new().wrap(bound_body).wrap(from_fn(measure)).configure(routes.clone()).default_service(web::to(problem::no_route))
+    };
+    let mut server = HttpServer::new(app)
+        .disable_signals()
+        .shutdown_timeout(STOP_TIMEOUT_SECS)
+        .max_connections(settings.connections_max.saturating_add(API_CONNECTIONS_MAX))
+        .max_connection_rate(HANDSHAKES_MAX)
+        .client_request_timeout(settings.header_timeout)
+        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .keep_alive(settings.keep_alive)
+        .h1_write_buffer_size(WRITE_BUFFER_BYTES)
+        .tcp_nodelay(true)
+        .on_connect(on_connect);
+    if settings.workers > 0 {
+        server = server.workers(settings.workers);
+    }
+    let server = match settings.tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    Ok(server.run())
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

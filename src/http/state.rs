@@ -1,0 +1,175 @@
+//! What the handlers of the API share, and the seams to the rest of the node: [`Users`] leads to the actors, [`Nodes`] knows who is who.
+//! Calls are retried here, inside the time that a request has; nothing else waits for the ledger.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::clock;
+use crate::ledger::engagement::{Payload, Targets};
+use crate::ledger::ids::{EdgeId, EngagementId, ShardId, UserId};
+use crate::ledger::{Applied, Command};
+use crate::ports::{Read, ReadError};
+use crate::protocol::code::Code;
+
+use super::auth::ApiKeys;
+use super::limits::{Bounds, Limits};
+use super::problem::Problem;
+
+/// The wait before a call is tried a second time; it doubles with each try.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Why a call to a user's actor failed. All may be tried again, but for a notice, which is sent once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Not done: no leader, or no majority.
+    #[error("the user's shard has no leader or no majority")]
+    Unavailable,
+    /// It may or may not have been done.
+    #[error("the user's shard lost its leader before it answered")]
+    Unknown,
+    /// Not done: a queue on the way is full.
+    #[error("the user's queue is full")]
+    Overloaded,
+}
+
+/// The way to the users' actors.
+#[async_trait]
+pub trait Users: Send + Sync {
+    /// Hands a command to its user, and waits until it is applied and its effects are on their way.
+    async fn call(&self, command: Command) -> Result<Applied, CallError>;
+    /// Sends a notice to the connected devices of a user, once, and tells to how many.
+    async fn notice(&self, user: UserId, id: EngagementId, payload: Payload, targets: Targets) -> Result<u32, CallError>;
+}
+
+/// Who is who in the cluster.
+pub trait Nodes: Send + Sync {
+    /// The node that ran, or runs, as this edge.
+    fn of_edge(&self, edge: EdgeId) -> Option<String>;
+    /// The node that owns this shard.
+    fn owner_of(&self, shard: ShardId) -> Option<String>;
+}
+
+/// A cluster of one: every edge and every owner is this node.
+#[derive(Clone, Debug)]
+pub struct OneNode {
+    pub name: String,
+}
+
+impl Nodes for OneNode {
+    fn of_edge(&self, _edge: EdgeId) -> Option<String> {
+        Some(self.name.clone())
+    }
+
+    fn owner_of(&self, _shard: ShardId) -> Option<String> {
+        Some(self.name.clone())
+    }
+}
+
+/// What an [`Api`] is built from.
+pub struct Parts {
+    pub users: Arc<dyn Users>,
+    pub read: Arc<dyn Read>,
+    pub nodes: Arc<dyn Nodes>,
+    pub keys: ApiKeys,
+    pub bounds: Bounds,
+    /// The time in which a write must be committed.
+    pub request_timeout: Duration,
+}
+
+/// The state of the API, one for all workers; handlers get it as `web::Data<Api>`.
+pub struct Api {
+    pub users: Arc<dyn Users>,
+    pub read: Arc<dyn Read>,
+    pub nodes: Arc<dyn Nodes>,
+    pub keys: ApiKeys,
+    pub limits: Limits,
+    request_timeout: Duration,
+    feeds_open: watch::Sender<bool>,
+}
+
+impl Api {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(parts: Parts) -> Api {
+        let limits = Limits::new(parts.bounds, parts.keys.count());
+        Api {
+            users: parts.users,
+            read: parts.read,
+            nodes: parts.nodes,
+            keys: parts.keys,
+            limits,
+            request_timeout: parts.request_timeout,
+            feeds_open: watch::Sender::new(true),
+        }
+    }
+
+    /// Ends all outcome feeds and long polls, now and from now on: part of a graceful stop.
+    pub fn close_feeds(&self) {
+        self.feeds_open.send_replace(false);
+    }
+
+    /// Turns false when feeds are to end.
+    #[must_use]
+    pub fn feeds_open(&self) -> watch::Receiver<bool> {
+        self.feeds_open.subscribe()
+    }
+
+    /// Has a command applied. It is sent again while its result isn't known and time is left: commands are idempotent by their key.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`], when the time is up.
+    pub async fn call(&self, command: Command) -> Result<Applied, Problem> {
+        let deadline = clock::monotonic() + self.request_timeout;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Ok(answer) = tokio::time::timeout(left(deadline), self.users.call(command.clone())).await else {
+                return Err(self.unavailable(CallError::Unknown));
+            };
+            let error = match answer {
+                Ok(applied) => return Ok(applied),
+                Err(error) => error,
+            };
+            // Jitter, so that callers who failed together don't come back together.
+            let wait = pause.mul_f64(rand::random_range(0.5..1.0));
+            if wait >= left(deadline) {
+                return Err(self.unavailable(error));
+            }
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Sends a notice. It is not tried again: it may have been sent.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`], when it isn't known to how many devices it was sent.
+    pub async fn notice(&self, user: UserId, id: EngagementId, payload: Payload, targets: Targets) -> Result<u32, Problem> {
+        match tokio::time::timeout(self.request_timeout, self.users.notice(user, id, payload, targets)).await {
+            Ok(Ok(devices)) => Ok(devices),
+            Ok(Err(error)) => Err(self.unavailable(error)),
+            Err(_) => Err(self.unavailable(CallError::Unknown)),
+        }
+    }
+
+    fn unavailable(&self, error: CallError) -> Problem {
+        let advice = match error {
+            CallError::Unknown => "it may or may not have been done; hint: send it again, a second time changes nothing",
+            CallError::Unavailable | CallError::Overloaded => "nothing was done; hint: send it again",
+        };
+        Problem::new(Code::Unavailable, format!("{error} within {:?}: {advice}", self.request_timeout))
+    }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(clock::monotonic())
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Problem {
+        Problem::new(Code::Unavailable, error.to_string())
+    }
+}

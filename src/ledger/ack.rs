@@ -1,0 +1,136 @@
+//! Acks and dismissals: judged by their key alone, from whichever device of the user they come.
+
+use super::command::{Ack, Key};
+use super::context::{About, Context};
+use super::delivery::{Delivery, Ending};
+use super::effect::{Action, WithdrawReason};
+use super::engagement::Payload;
+use super::ids::{DeviceId, EngagementId, WindowId};
+use super::outcome::What;
+use super::reply::{AckReply, Confirm, State};
+use super::settled::Settled;
+use super::user::User;
+
+impl User {
+    /// Takes an ack.
+    pub fn ack(&mut self, context: &mut Context<'_>, device: &DeviceId, ack: &Ack) -> AckReply {
+        let key = Key { id: ack.id.clone(), window: ack.window };
+        let Some(index) = self.replay.find(&key, device) else {
+            return self.answer_settled(context, device, &key, ack.step);
+        };
+        let delivery = self.replay.get(index);
+        let steps = delivery.engagement.steps;
+        let Some(step) = u8::try_from(ack.step).ok().filter(|step| *step <= steps) else {
+            return AckReply::OutOfRange { id: key.id, window: key.window, steps };
+        };
+        if step < delivery.step {
+            return AckReply::Confirm(confirm(context, delivery, delivery.state));
+        }
+        self.advance(context, index, device, step, ack.data.as_ref())
+    }
+
+    fn advance(&mut self, context: &mut Context<'_>, index: usize, device: &DeviceId, step: u8, data: Option<&Payload>) -> AckReply {
+        let delivery = self.replay.get_mut(index);
+        let (state_before, step_before) = (delivery.state, delivery.step);
+        let state = delivery.advance_to(step, data);
+        if state_before < State::Shown {
+            context.report(What::Shown, About { step: 0, ..About::delivery(delivery, Some(device)) });
+        }
+        if step > step_before {
+            context.report(What::Step, About::delivery(delivery, Some(device)));
+        }
+        let mut answer = confirm(context, delivery, state);
+        if state.is_settled() {
+            answer.yours = true;
+            self.settle(context, index, Ending::by_person(state, device));
+        } else if step > step_before || data.is_some() {
+            self.tell_progress(context, index, device);
+        }
+        AckReply::Confirm(answer)
+    }
+
+    fn tell_progress(&self, context: &mut Context<'_>, index: usize, from: &DeviceId) {
+        let delivery = self.replay.get(index);
+        for holder in delivery.holders.iter().filter(|holder| *holder != from) {
+            if let Some(connection) = self.devices.connection_of(holder) {
+                let (id, window, step, data) = (delivery.id().clone(), delivery.window, u32::from(delivery.step), delivery.data.clone());
+                context.tell(connection, Action::Progress { id, window, step, data });
+            }
+        }
+    }
+
+    /// A settled state never changes: the answer is what it is.
+    fn answer_settled(&self, context: &Context<'_>, device: &DeviceId, key: &Key, step: u32) -> AckReply {
+        match self.settled.find(key, device) {
+            None => AckReply::Unknown { id: key.id.clone(), window: key.window },
+            Some(record) if step > u32::from(record.steps) => {
+                AckReply::OutOfRange { id: key.id.clone(), window: key.window, steps: record.steps }
+            }
+            Some(record) => AckReply::Confirm(confirm_settled(context, record, device)),
+        }
+    }
+
+    /// Takes a dismissal: the end of it, or a snooze.
+    pub fn dismiss(&mut self, context: &mut Context<'_>, device: &DeviceId, id: &EngagementId, window: WindowId) -> AckReply {
+        let key = Key { id: id.clone(), window };
+        let Some(index) = self.replay.find(&key, device) else {
+            return self.answer_settled(context, device, &key, 0);
+        };
+        let delivery = self.replay.get(index);
+        let reply = match delivery.engagement.snooze {
+            None => {
+                let mut answer = confirm(context, delivery, State::Dismissed);
+                answer.yours = true;
+                self.settle(context, index, Ending::by_person(State::Dismissed, device));
+                answer
+            }
+            Some(span) => {
+                let answer = confirm(context, delivery, delivery.state);
+                // Sent again, a dismissal does not put it off any longer.
+                if !delivery.is_waiting(context.at) {
+                    self.replay.get_mut(index).waits_until = context.at.plus(span);
+                    self.put_off(context, index, device);
+                }
+                answer
+            }
+        };
+        AckReply::Confirm(reply)
+    }
+
+    /// Nobody holds a snoozed delivery; other devices than the one that snoozed it are told.
+    fn put_off(&mut self, context: &mut Context<'_>, index: usize, by: &DeviceId) {
+        let delivery = self.replay.get_mut(index);
+        let holders = std::mem::take(&mut delivery.holders);
+        let (id, window) = (delivery.id().clone(), delivery.window);
+        for holder in holders.iter().filter(|holder| *holder != by) {
+            if let Some(connection) = self.devices.connection_of(holder) {
+                let at = context.at;
+                context.tell(connection, Action::Withdraw { id: id.clone(), window, reason: WithdrawReason::Moved, at });
+            }
+        }
+    }
+}
+
+fn confirm(context: &Context<'_>, delivery: &Delivery, state: State) -> Confirm {
+    Confirm {
+        id: delivery.id().clone(),
+        window: delivery.window,
+        step: u32::from(delivery.step),
+        steps: delivery.engagement.steps,
+        state,
+        yours: false,
+        at: context.at,
+    }
+}
+
+fn confirm_settled(context: &Context<'_>, record: &Settled, device: &DeviceId) -> Confirm {
+    Confirm {
+        id: record.id.clone(),
+        window: record.window,
+        step: u32::from(record.step),
+        steps: record.steps,
+        state: record.state,
+        yours: record.is_settled_by(device),
+        at: context.at,
+    }
+}

@@ -1,0 +1,247 @@
+//! The one thread that writes the logs of all groups: it takes what waits, writes it in one batch, syncs once, and answers every group. Strictly in order:
+//! a vote or an entry is never on disk before what was asked earlier.
+//!
+//! When the disk fails once, everything fails from then on: what was written is not known any more, so the node must end.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::{io, thread};
+
+use metrics::histogram;
+use openraft::storage::IOFlushed;
+use tokio::sync::{mpsc, oneshot};
+use tracing::error;
+
+use super::error::ShardError;
+use super::log::LogShared;
+use super::store::{Change, Durability, LogStore, Mark, Write};
+use super::types::{Entry, LogId, TypeConfig, Vote};
+use crate::clock;
+use crate::ledger::ids::ShardId;
+use crate::telemetry::names;
+
+/// Requests that may wait. A group that finds the queue full waits in turn.
+const QUEUE_MAX: usize = 4096;
+/// Most bytes of entries in one batch.
+const BATCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Most deletions of purged entries in one batch, so that a purge never holds up the appends.
+const DELETIONS_MAX: usize = 1024;
+
+/// What a group wants written.
+pub enum Request {
+    Append {
+        log: Arc<LogShared>,
+        entries: Vec<Entry>,
+        bytes: u64,
+        flushed: IOFlushed<TypeConfig>,
+    },
+    Vote {
+        log: Arc<LogShared>,
+        vote: Vote,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    Truncate {
+        log: Arc<LogShared>,
+        removed: Range<u64>,
+    },
+    Purge {
+        log: Arc<LogShared>,
+        upto: LogId,
+        removed: Range<u64>,
+    },
+    /// Purged entries that an earlier run did not delete.
+    Leftover {
+        shard: ShardId,
+        indexes: Range<u64>,
+    },
+    /// Everything asked before is written, then the thread ends.
+    Stop,
+}
+
+/// The way to the thread.
+#[derive(Clone)]
+pub struct Committer {
+    requests: mpsc::Sender<Request>,
+}
+
+/// The thread, to be waited for.
+pub struct CommitterThread {
+    thread: JoinHandle<()>,
+}
+
+impl Committer {
+    /// Starts the thread.
+    pub fn start(store: Arc<dyn LogStore>) -> Result<(Committer, CommitterThread), ShardError> {
+        let (requests, receiver) = mpsc::channel(QUEUE_MAX);
+        let worker = Worker { store, receiver, deletions: BTreeMap::new(), failure: None };
+        let thread = thread::Builder::new().name("engage-log".to_owned()).spawn(move || worker.run()).map_err(|source| ShardError::Io {
+            what: "starting the log's thread",
+            path: PathBuf::new(),
+            source,
+        })?;
+        Ok((Committer { requests }, CommitterThread { thread }))
+    }
+
+    /// Hands a request over; waits while the queue is full.
+    pub async fn send(&self, request: Request) -> io::Result<()> {
+        self.requests.send(request).await.map_err(|_| ShardError::Stopped.into())
+    }
+}
+
+impl CommitterThread {
+    /// Waits for the end that a [`Request::Stop`] brings.
+    pub fn join(self) {
+        if self.thread.join().is_err() {
+            error!("the log's thread panicked");
+        }
+    }
+}
+
+struct Worker {
+    store: Arc<dyn LogStore>,
+    receiver: mpsc::Receiver<Request>,
+    /// Purged entries that are still on disk, by shard.
+    deletions: BTreeMap<ShardId, Range<u64>>,
+    /// What the disk said when it failed.
+    failure: Option<String>,
+}
+
+/// What waits for the sync of a batch.
+enum Waiting {
+    Append { log: Arc<LogShared>, last_index: u64, flushed: IOFlushed<TypeConfig> },
+    Vote(oneshot::Sender<io::Result<()>>),
+}
+
+/// A batch that is being put together. Later changes of an entry replace earlier ones: the database orders nothing within a batch.
+#[derive(Default)]
+struct Batch {
+    entries: BTreeMap<(ShardId, u64), Change<Entry>>,
+    votes: BTreeMap<ShardId, Vote>,
+    purged: BTreeMap<ShardId, LogId>,
+    /// Groups that append, and the last index of theirs.
+    appended: BTreeMap<ShardId, (Arc<LogShared>, u64)>,
+    waiting: Vec<Waiting>,
+    bytes: u64,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut is_stopping = false;
+        while !is_stopping {
+            let mut batch = Batch::default();
+            // While there is something to delete, an empty queue is no reason to sleep.
+            let mut next = match self.deletions.is_empty() {
+                true => Some(self.receiver.blocking_recv().unwrap_or(Request::Stop)),
+                false => self.receiver.try_recv().ok(),
+            };
+            while let Some(request) = next {
+                if matches!(request, Request::Stop) {
+                    is_stopping = true;
+                    break;
+                }
+                self.add(&mut batch, request);
+                next = if batch.bytes < BATCH_BYTES_MAX { self.receiver.try_recv().ok() } else { None };
+            }
+            self.write(batch);
+        }
+    }
+
+    fn add(&mut self, batch: &mut Batch, request: Request) {
+        match request {
+            Request::Append { log, entries, bytes, flushed } => {
+                let shard = log.shard();
+                let last_index = entries.last().map_or(0, |last| last.log_id.index);
+                batch.bytes += bytes;
+                batch.entries.extend(entries.into_iter().map(|entry| ((shard, entry.log_id.index), Change::Put(entry))));
+                batch.appended.insert(shard, (log.clone(), last_index));
+                batch.waiting.push(Waiting::Append { log, last_index, flushed });
+            }
+            Request::Vote { log, vote, done } => {
+                batch.votes.insert(log.shard(), vote);
+                batch.waiting.push(Waiting::Vote(done));
+            }
+            Request::Truncate { log, removed } => {
+                batch.entries.extend(removed.map(|index| ((log.shard(), index), Change::Delete)));
+            }
+            Request::Purge { log, upto, removed } => {
+                batch.purged.insert(log.shard(), upto);
+                self.delete_later(log.shard(), removed);
+            }
+            Request::Leftover { shard, indexes } => self.delete_later(shard, indexes),
+            Request::Stop => {}
+        }
+    }
+
+    fn delete_later(&mut self, shard: ShardId, indexes: Range<u64>) {
+        if indexes.is_empty() {
+            return;
+        }
+        let all = self.deletions.entry(shard).or_insert_with(|| indexes.clone());
+        *all = all.start.min(indexes.start)..all.end.max(indexes.end);
+    }
+
+    fn add_deletions(&mut self, batch: &mut Batch) {
+        let mut room = DELETIONS_MAX;
+        while room > 0
+            && let Some(mut some) = self.deletions.first_entry()
+        {
+            let shard = *some.key();
+            let end = some.get().end.min(some.get().start + room as u64);
+            for index in some.get().start..end {
+                batch.entries.insert((shard, index), Change::Delete);
+                room -= 1;
+            }
+            some.get_mut().start = end;
+            if some.get().is_empty() {
+                some.remove();
+            }
+        }
+    }
+
+    fn write(&mut self, mut batch: Batch) {
+        self.add_deletions(&mut batch);
+        let durability = if batch.waiting.is_empty() { Durability::Later } else { Durability::Synced };
+        let mut marks: Vec<_> = batch.votes.into_iter().map(|(shard, vote)| (shard, Mark::Vote(vote))).collect();
+        marks.extend(batch.purged.into_iter().map(|(shard, upto)| (shard, Mark::Purged(upto))));
+        for (shard, (log, last_index)) in &batch.appended {
+            marks.extend(log.take_committed(*last_index).map(|committed| (*shard, Mark::Committed(committed))));
+        }
+        let entries = batch.entries.into_iter().map(|((shard, index), change)| (shard, index, change)).collect();
+        self.store(Write { entries, marks, durability });
+        for waiting in batch.waiting {
+            self.answer(waiting);
+        }
+    }
+
+    fn store(&mut self, write: Write) {
+        if self.failure.is_some() || (write.entries.is_empty() && write.marks.is_empty()) {
+            return;
+        }
+        let started = clock::monotonic();
+        if let Err(error) = self.store.write(write) {
+            error!(%error, "the log can't be written; this node can't go on");
+            self.failure = Some(error.to_string());
+        }
+        histogram!(names::LOG_SYNC_SECONDS).record(clock::monotonic().saturating_duration_since(started));
+    }
+
+    fn answer(&self, waiting: Waiting) {
+        let result = match &self.failure {
+            None => Ok(()),
+            Some(reason) => Err(io::Error::other(reason.clone())),
+        };
+        match waiting {
+            Waiting::Append { log, last_index, flushed } => {
+                if result.is_ok() {
+                    log.synced(last_index);
+                }
+                flushed.io_completed(result);
+            }
+            // The group that asked may have been stopped; then nobody needs the answer.
+            Waiting::Vote(done) => drop(done.send(result)),
+        }
+    }
+}

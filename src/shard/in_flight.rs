@@ -1,0 +1,135 @@
+//! Entries that are proposed and not yet applied, oldest first, and whom to tell what came of each of their commands: in order, each exactly once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use metrics::{counter, histogram};
+use openraft::errors::ClientWriteError;
+use tokio::sync::oneshot;
+
+use super::types::{Replies, WriteReceiver, WriteResult};
+use crate::clock;
+use crate::ledger::Applied;
+use crate::ports::{CarryOut, Done, ProposeError};
+use crate::telemetry::names;
+
+/// Who waits for what a command brings.
+pub enum Answer {
+    /// Somebody proposed it, and takes reply and effects.
+    Caller(Done),
+    /// The shard's own: time passes. Its effects are carried out; readers may wait for it.
+    Advance(Vec<oneshot::Sender<()>>),
+    /// The shard's own: the first entry of a term.
+    Takeover { term: u64 },
+}
+
+/// What the proposer has to know of an entry that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// No `Advance` is in flight any more.
+    Advanced,
+    /// This node leads in `term`, and all that came before is applied.
+    TakenOver { term: u64 },
+    /// The first entry of `term` was refused; the leader may not be ready.
+    NotTakenOver { term: u64 },
+}
+
+/// The entries of one shard that are under way.
+#[derive(Default)]
+pub struct InFlight {
+    entries: VecDeque<Entry>,
+}
+
+struct Entry {
+    result: WriteReceiver,
+    answers: Vec<Answer>,
+    proposed_at: Instant,
+}
+
+impl InFlight {
+    pub fn push(&mut self, result: WriteReceiver, answers: Vec<Answer>) {
+        histogram!(names::ENTRY_COMMANDS).record(answers.len() as f64);
+        self.entries.push_back(Entry { result, answers, proposed_at: clock::monotonic() });
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The result of the oldest entry; never, while there is none. Can be dropped and called again.
+    pub async fn result(&mut self) -> Result<Replies, ProposeError> {
+        match self.entries.front_mut() {
+            Some(oldest) => judge((&mut oldest.result).await.ok()),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Hands the oldest entry's result on.
+    pub fn finish(&mut self, result: Result<Replies, ProposeError>, effects: &Arc<dyn CarryOut>) -> Vec<Note> {
+        let Some(entry) = self.entries.pop_front() else { return Vec::new() };
+        let word = match &result {
+            Ok(_) => "applied",
+            Err(ProposeError::Unavailable) => "unavailable",
+            Err(ProposeError::Unknown) => "unknown",
+        };
+        counter!(names::PROPOSALS_TOTAL, "result" => word).increment(entry.answers.len() as u64);
+        match result {
+            Ok(Replies(applied)) => {
+                histogram!(names::COMMIT_SECONDS).record(clock::monotonic().saturating_duration_since(entry.proposed_at));
+                assert_eq!(applied.len(), entry.answers.len(), "every command has one result");
+                let pairs = entry.answers.into_iter().zip(applied);
+                pairs.filter_map(|(answer, applied)| succeed(answer, applied, effects)).collect()
+            }
+            Err(error) => entry.answers.into_iter().filter_map(|answer| fail(answer, error)).collect(),
+        }
+    }
+}
+
+/// A refusal to take the entry is certain; everything else leaves open whether it is applied some day.
+fn judge(result: Option<WriteResult>) -> Result<Replies, ProposeError> {
+    match result {
+        Some(Ok(response)) => Ok(response.data),
+        Some(Err(ClientWriteError::ForwardToLeader(_))) => Err(ProposeError::Unavailable),
+        Some(Err(_)) | None => Err(ProposeError::Unknown),
+    }
+}
+
+fn succeed(answer: Answer, applied: Applied, effects: &Arc<dyn CarryOut>) -> Option<Note> {
+    let note = match answer {
+        Answer::Caller(done) => {
+            done(Ok(applied));
+            return None;
+        }
+        Answer::Advance(readers) => {
+            carry_out(applied, effects);
+            // A reader may have gone.
+            readers.into_iter().for_each(|reader| {
+                reader.send(()).ok();
+            });
+            Note::Advanced
+        }
+        Answer::Takeover { term } => {
+            carry_out(applied, effects);
+            Note::TakenOver { term }
+        }
+    };
+    Some(note)
+}
+
+fn fail(answer: Answer, error: ProposeError) -> Option<Note> {
+    match answer {
+        Answer::Caller(done) => {
+            done(Err(error));
+            None
+        }
+        Answer::Advance(_) => Some(Note::Advanced),
+        Answer::Takeover { term } => Some(Note::NotTakenOver { term }),
+    }
+}
+
+fn carry_out(applied: Applied, effects: &Arc<dyn CarryOut>) {
+    if !applied.effects.is_empty() {
+        effects.carry_out(applied.effects);
+    }
+}

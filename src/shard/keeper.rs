@@ -1,0 +1,107 @@
+//! Looks after one group from time to time: has it snapshot and its log purged, so that neither the disk nor a restart grows without bound; and notices when
+//! the group has failed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use openraft::async_runtime::watch::WatchReceiver;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tracing::error;
+
+use super::config::Tuning;
+use super::log::LogShared;
+use super::machine::MachineShared;
+use super::types::Raft;
+use crate::clock;
+
+/// A snapshot that takes longer is no longer waited for, so that the other groups get theirs.
+const SNAPSHOT_WAIT: Duration = Duration::from_secs(300);
+
+/// What a keeper looks after.
+pub struct Keeper {
+    pub raft: Raft,
+    pub machine: Arc<MachineShared>,
+    pub log: Arc<LogShared>,
+    /// Lets one group of the node snapshot at a time.
+    pub turns: Arc<Semaphore>,
+    pub tuning: Tuning,
+    pub proposer: JoinHandle<()>,
+    pub is_failed: Arc<AtomicBool>,
+}
+
+impl Keeper {
+    /// Runs until the group has failed; to be aborted when it is stopped.
+    pub async fn run(self) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(self.tuning.keeper_interval_ms));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Groups that start together don't come round together.
+        let stagger = Duration::from_millis(self.tuning.snapshot_interval_ms / 64) * u32::from(self.machine.shard().0 % 64);
+        let mut last_snapshot = clock::monotonic() + stagger;
+        loop {
+            ticks.tick().await;
+            if self.has_failed() {
+                self.is_failed.store(true, Ordering::Release);
+                return;
+            }
+            if self.is_snapshot_due(last_snapshot) {
+                self.snapshot().await;
+                last_snapshot = clock::monotonic();
+            }
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        let state = self.raft.metrics().borrow_watched().running_state.clone();
+        let shard = self.machine.shard().0;
+        if let Err(fatal) = &state {
+            error!(shard, %fatal, "the shard's group has failed; this node can't go on");
+        } else if self.machine.is_broken() || self.proposer.is_finished() {
+            error!(shard, "a part of the shard has panicked; this node can't go on");
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn snapshot_index(&self) -> Option<u64> {
+        self.raft.metrics().borrow_watched().snapshot.map(|snapshot| snapshot.index)
+    }
+
+    fn is_snapshot_due(&self, last_snapshot: Instant) -> bool {
+        let snapshot_index = self.snapshot_index();
+        let has_grown = self.machine.applied_index() > snapshot_index.unwrap_or(0);
+        let age = clock::monotonic().saturating_duration_since(last_snapshot);
+        let is_old = age >= Duration::from_millis(self.tuning.snapshot_interval_ms);
+        has_grown && (is_old || self.log.bytes_after(snapshot_index) >= self.tuning.snapshot_log_bytes)
+    }
+
+    /// Has a snapshot built, waits for it, and has the log behind it purged.
+    async fn snapshot(&self) {
+        let Ok(_turn) = self.turns.acquire().await else { return };
+        let applied_index = self.machine.applied_index();
+        if self.raft.trigger().snapshot().await.is_err() {
+            return;
+        }
+        let is_built = |metrics: &openraft::RaftMetrics<super::types::TypeConfig>| {
+            metrics.snapshot.is_some_and(|snapshot| snapshot.index >= applied_index)
+        };
+        // Where it fails or takes too long, the next round tries again.
+        if self.raft.wait(Some(SNAPSHOT_WAIT)).metrics(is_built, "snapshot").await.is_ok() {
+            self.purge().await;
+        }
+    }
+
+    /// openraft keeps a number of entries; entries can be large, so bytes bound them too.
+    async fn purge(&self) {
+        let (Some(snapshot_index), Some(beyond)) = (self.snapshot_index(), self.log.last_beyond(self.tuning.keep_log_bytes)) else {
+            return;
+        };
+        let upto = beyond.min(snapshot_index);
+        if self.log.purged().is_none_or(|purged| purged.index < upto) {
+            // It fails only where the group has, which the next round finds out.
+            self.raft.trigger().purge_log(upto).await.ok();
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The one task that proposes a shard's commands: it makes entries of what waits, keeps a few of them in flight, and hands their results on in order.
+//! It proposes nothing in a term before that term's `Takeover` is applied; and it proposes `Advance` when something is due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::impls::ProgressResponder;
+use tokio::sync::{oneshot, watch};
+use tracing::{debug, info};
+
+use super::config::Tuning;
+use super::in_flight::{Answer, InFlight, Note};
+use super::machine::MachineShared;
+use super::queue::Queue;
+use super::types::{Batch, CommittedLeader, Raft, Replies, TypeConfig, WriteResult};
+use crate::clock::Stamper;
+use crate::ledger::Command;
+use crate::ledger::ids::EdgeId;
+use crate::ledger::limits::Settings;
+use crate::ports::{CarryOut, ProposeError};
+
+/// Right after an election a leader may refuse for a few ms.
+const TAKEOVER_RETRY_FIRST: Duration = Duration::from_millis(2);
+const TAKEOVER_RETRY_MAX: Duration = Duration::from_millis(250);
+/// A sleep until something is due is no longer than that: the clock may jump meanwhile.
+const DUE_SLEEP_MAX: Duration = Duration::from_secs(10);
+
+/// What a proposer works with.
+pub struct Parts {
+    pub raft: Raft,
+    pub machine: Arc<MachineShared>,
+    pub queue: Arc<Queue>,
+    pub effects: Arc<dyn CarryOut>,
+    pub settings: Settings,
+    pub edge: EdgeId,
+    pub tuning: Tuning,
+    /// The term in which this node leads, if it does.
+    pub leading: watch::Receiver<Option<u64>>,
+    /// The term in which this node leads and has taken over.
+    pub serving: watch::Sender<Option<u64>>,
+}
+
+/// One shard's proposer.
+pub struct Proposer {
+    parts: Parts,
+    stage: Stage,
+    stamper: Stamper,
+    in_flight: InFlight,
+    is_advance_in_flight: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Another node leads, or none: commands are refused.
+    Following,
+    /// This node leads, and is to propose its takeover after `delay`: commands wait.
+    Elected { term: u64, delay: Duration },
+    /// The takeover is proposed, after `delay`: commands wait.
+    TakingOver { term: u64, delay: Duration },
+    /// Commands are proposed.
+    Serving { term: u64 },
+}
+
+enum Event {
+    Finished(Result<Replies, ProposeError>),
+    Leading(Option<u64>),
+    /// There may be something to propose.
+    Ready,
+    /// The time that [`Proposer::until_something_is_to_do`] told is over.
+    Slept,
+    Stop,
+}
+
+impl Proposer {
+    pub fn new(parts: Parts) -> Proposer {
+        let stamper = Stamper::new(parts.machine.read(crate::ledger::Ledger::now));
+        Proposer { parts, stage: Stage::Following, stamper, in_flight: InFlight::default(), is_advance_in_flight: false }
+    }
+
+    /// Runs until `stop` is dropped or sent to; then refuses what waits, and hands on what is still in flight.
+    pub async fn run(mut self, mut stop: oneshot::Receiver<()>) {
+        let term = *self.parts.leading.borrow_and_update();
+        self.lead(term);
+        loop {
+            self.propose_what_waits().await;
+            match self.next_event(&mut stop).await {
+                Event::Finished(result) => self.finish(result),
+                Event::Leading(term) => self.lead(term),
+                Event::Ready => {}
+                Event::Slept => self.take_over_if_elected().await,
+                Event::Stop => break,
+            }
+        }
+        self.parts.serving.send_replace(None);
+        self.parts.queue.close();
+        while self.in_flight.len() > 0 {
+            let result = self.in_flight.result().await;
+            self.finish(result);
+        }
+    }
+
+    async fn next_event(&mut self, stop: &mut oneshot::Receiver<()>) -> Event {
+        let has_room = self.has_room();
+        let wakes_for_commands = match self.stage {
+            Stage::Following => true,
+            Stage::Serving { .. } => has_room,
+            Stage::Elected { .. } | Stage::TakingOver { .. } => false,
+        };
+        let sleep = self.until_something_is_to_do();
+        tokio::select! {
+            biased;
+            _ = stop => Event::Stop,
+            changed = self.parts.leading.changed() => match changed {
+                Ok(()) => Event::Leading(*self.parts.leading.borrow_and_update()),
+                Err(_) => Event::Stop,
+            },
+            result = self.in_flight.result() => Event::Finished(result),
+            () = self.parts.queue.ready(), if wakes_for_commands => Event::Ready,
+            () = tokio::time::sleep(sleep.unwrap_or_default()), if sleep.is_some() => Event::Slept,
+        }
+    }
+
+    /// How long until a takeover is to be tried again, or something is due.
+    fn until_something_is_to_do(&mut self) -> Option<Duration> {
+        match self.stage {
+            Stage::Elected { delay, .. } => Some(delay),
+            Stage::Serving { .. } if self.has_room() && !self.is_advance_in_flight => {
+                let due = self.parts.machine.next_due()?;
+                Some(Duration::from_millis(due.since(self.stamper.stamp()).0).min(DUE_SLEEP_MAX))
+            }
+            _ => None,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight.len() < self.parts.tuning.entries_in_flight_max
+    }
+
+    fn lead(&mut self, term: Option<u64>) {
+        self.parts.serving.send_replace(None);
+        self.stage = match term {
+            Some(term) => Stage::Elected { term, delay: Duration::ZERO },
+            None => Stage::Following,
+        };
+    }
+
+    async fn take_over_if_elected(&mut self) {
+        let Stage::Elected { term, delay } = self.stage else { return };
+        self.stage = Stage::TakingOver { term, delay };
+        let takeover = Command::Takeover { settings: self.parts.settings.clone(), edges: vec![self.parts.edge] };
+        self.propose(term, vec![takeover], vec![Answer::Takeover { term }]).await;
+    }
+
+    async fn propose_what_waits(&mut self) {
+        match self.stage {
+            Stage::Following => self.parts.queue.refuse_all(),
+            // It takes too long to let anybody wait for it.
+            Stage::Elected { delay, .. } if delay >= TAKEOVER_RETRY_MAX => self.parts.queue.refuse_all(),
+            Stage::Elected { .. } | Stage::TakingOver { .. } => {}
+            Stage::Serving { term } => while self.has_room() && self.propose_one(term).await {},
+        }
+    }
+
+    /// Proposes one entry of what waits; false when nothing does.
+    async fn propose_one(&mut self, term: u64) -> bool {
+        let mut commands = Vec::new();
+        let mut answers = Vec::new();
+        if let Some(readers) = self.take_advance() {
+            self.is_advance_in_flight = true;
+            commands.push(Command::Advance);
+            answers.push(Answer::Advance(readers));
+        }
+        for queued in self.parts.queue.take(self.parts.tuning.entry_commands_max, self.parts.tuning.entry_bytes_max) {
+            commands.push(queued.command);
+            answers.push(Answer::Caller(queued.done));
+        }
+        if commands.is_empty() {
+            return false;
+        }
+        self.propose(term, commands, answers).await;
+        true
+    }
+
+    /// Whether an `Advance` is to be proposed, and who waits for it.
+    fn take_advance(&mut self) -> Option<Vec<oneshot::Sender<()>>> {
+        if self.is_advance_in_flight {
+            return None;
+        }
+        let readers = self.parts.queue.take_readers();
+        let now = self.stamper.stamp();
+        let is_due = self.parts.machine.next_due().is_some_and(|due| due <= now);
+        (is_due || !readers.is_empty()).then_some(readers)
+    }
+
+    async fn propose(&mut self, term: u64, commands: Vec<Command>, answers: Vec<Answer>) {
+        let batch = Batch { at: self.stamper.stamp(), commands: Arc::new(commands) };
+        let (responder, result) = ProgressResponder::<TypeConfig, WriteResult>::complete_only();
+        // Bound to the term, so that nothing gets into a later one before that one's takeover.
+        let write = self.parts.raft.write(batch).with_leader(CommittedLeader::new(term)).responder(responder);
+        if let Err(error) = write.await {
+            // The responder is gone with it, which ends the entry in flight.
+            debug!(shard = self.parts.machine.shard().0, %error, "the group has stopped");
+        }
+        self.in_flight.push(result, answers);
+    }
+
+    fn finish(&mut self, result: Result<Replies, ProposeError>) {
+        for note in self.in_flight.finish(result, &self.parts.effects) {
+            match (note, self.stage) {
+                (Note::Advanced, _) => self.is_advance_in_flight = false,
+                (Note::TakenOver { term }, Stage::TakingOver { term: current, .. }) if term == current => self.serve(term),
+                (Note::NotTakenOver { term }, Stage::TakingOver { term: current, delay }) if term == current => {
+                    let delay = (delay * 2).clamp(TAKEOVER_RETRY_FIRST, TAKEOVER_RETRY_MAX);
+                    self.stage = Stage::Elected { term, delay };
+                }
+                (Note::TakenOver { .. } | Note::NotTakenOver { .. }, _) => {}
+            }
+        }
+    }
+
+    fn serve(&mut self, term: u64) {
+        self.stage = Stage::Serving { term };
+        // All that earlier leaders stamped is applied now.
+        self.stamper = Stamper::new(self.parts.machine.read(crate::ledger::Ledger::now));
+        self.parts.serving.send_replace(Some(term));
+        info!(shard = self.parts.machine.shard().0, term, "shard owned");
+    }
+}

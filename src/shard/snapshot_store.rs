@@ -1,0 +1,164 @@
+//! Keeps one snapshot of a group: a file that is replaced as a whole, or bytes in memory. All of it blocks, and is called off the Raft runtime's threads.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use bytes::{Buf, Bytes};
+
+use super::error::ShardError;
+use super::files;
+use super::snapshot::{self, Header, ReadError};
+use super::types::SnapshotMeta;
+use crate::ledger::Ledger;
+use crate::ledger::ids::ShardId;
+
+/// Where a group's snapshot is kept.
+pub struct SnapshotStore {
+    shard: ShardId,
+    /// None with `storage = "memory"`.
+    path: Option<PathBuf>,
+    /// Held for moments, so that the file that is opened is the one that `current` tells of.
+    current: Mutex<Option<Current>>,
+    /// Held while a snapshot is written, so that two don't write one file.
+    writing: Mutex<()>,
+}
+
+struct Current {
+    meta: SnapshotMeta,
+    /// None: it is in the file.
+    bytes: Option<Bytes>,
+}
+
+/// A snapshot's bytes, to be read once from the start.
+pub enum SnapshotData {
+    Memory(Bytes),
+    File(File),
+}
+
+impl SnapshotData {
+    fn into_reader(self) -> Box<dyn Read + Send> {
+        match self {
+            SnapshotData::Memory(bytes) => Box::new(bytes.reader()),
+            SnapshotData::File(file) => Box::new(BufReader::with_capacity(256 * 1024, file)),
+        }
+    }
+}
+
+/// A ledger as of some log entry.
+pub struct Restored {
+    pub meta: SnapshotMeta,
+    pub ledger: Ledger,
+}
+
+impl SnapshotStore {
+    /// One that keeps its snapshot in memory.
+    pub fn in_memory(shard: ShardId) -> SnapshotStore {
+        SnapshotStore { shard, path: None, current: Mutex::new(None), writing: Mutex::new(()) }
+    }
+
+    /// Opens the folder of a group, makes it where it is missing, and reads the snapshot in it.
+    pub fn open(shard: ShardId, folder: &Path) -> Result<(SnapshotStore, Option<Restored>), ShardError> {
+        let path = folder.join("snapshot");
+        let io = |what| {
+            let path = path.clone();
+            move |source| ShardError::Io { what, path, source }
+        };
+        std::fs::create_dir_all(folder).map_err(io("creating the folder of"))?;
+        files::remove_unfinished(&path).map_err(io("tidying up beside"))?;
+        let restored = match File::open(&path) {
+            Ok(file) => {
+                let read = snapshot::read(&mut BufReader::with_capacity(256 * 1024, file), shard);
+                let (meta, ledger) =
+                    read.map_err(|error| ShardError::SnapshotDamaged { path: path.clone(), shard, reason: error.to_string() })?;
+                Some(Restored { meta, ledger })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(io("opening")(source)),
+        };
+        let current = restored.as_ref().map(|restored| Current { meta: restored.meta.clone(), bytes: None });
+        Ok((SnapshotStore { shard, path: Some(path), current: Mutex::new(current), writing: Mutex::new(()) }, restored))
+    }
+
+    /// Where it lies; empty in memory.
+    pub fn path(&self) -> PathBuf {
+        self.path.clone().unwrap_or_default()
+    }
+
+    /// What the current snapshot is of.
+    pub fn current_meta(&self) -> Option<SnapshotMeta> {
+        self.current().as_ref().map(|current| current.meta.clone())
+    }
+
+    /// The current snapshot.
+    pub fn read_current(&self) -> io::Result<Option<(SnapshotMeta, SnapshotData)>> {
+        let current = self.current();
+        let Some(Current { meta, bytes }) = current.as_ref() else { return Ok(None) };
+        let data = match (bytes, &self.path) {
+            (Some(bytes), _) => SnapshotData::Memory(bytes.clone()),
+            (None, Some(path)) => SnapshotData::File(File::open(path)?),
+            (None, None) => return Err(io::Error::other("a snapshot in memory is lost")),
+        };
+        Ok(Some((meta.clone(), data)))
+    }
+
+    /// Keeps a new snapshot, unless the current one is as new.
+    pub fn save(&self, meta: &SnapshotMeta, chunks: impl Iterator<Item = Vec<u8>>) -> io::Result<u64> {
+        let header = Header { shard: self.shard, meta: meta.clone() };
+        self.replace(meta, |out| snapshot::write(out, &header, chunks))
+    }
+
+    /// Reads and checks a snapshot that came from elsewhere, and keeps it.
+    pub fn install(&self, meta: &SnapshotMeta, data: SnapshotData) -> Result<Ledger, ReadError> {
+        let mut input = data.into_reader();
+        let mut read = Err(ReadError::Stale);
+        let written = self.replace(meta, |out| {
+            read = snapshot::read(&mut Copying { input: &mut input, out }, self.shard);
+            match &read {
+                Ok((found, _)) if found == meta => Ok(0),
+                Ok(_) => Err(io::Error::other("it is of another log entry than it was said to be")),
+                Err(_) => Err(io::Error::other("it can't be read")),
+            }
+        });
+        let (_, ledger) = read?;
+        written?;
+        Ok(ledger)
+    }
+
+    fn replace(&self, meta: &SnapshotMeta, write: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -> io::Result<u64> {
+        let _writing = self.writing.lock().expect("no holder panics");
+        if self.current_meta().is_some_and(|current| current.last_log_id > meta.last_log_id) {
+            return Ok(0);
+        }
+        let Some(path) = &self.path else {
+            let mut bytes = Vec::new();
+            let length = write(&mut bytes)?;
+            *self.current() = Some(Current { meta: meta.clone(), bytes: Some(Bytes::from(bytes)) });
+            return Ok(length);
+        };
+        let (unfinished, length) = files::Unfinished::write(path, |out| write(out))?;
+        let mut current = self.current();
+        unfinished.publish()?;
+        *current = Some(Current { meta: meta.clone(), bytes: None });
+        Ok(length)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Current>> {
+        self.current.lock().expect("no holder panics")
+    }
+}
+
+/// Writes along what is read.
+struct Copying<'a> {
+    input: &'a mut dyn Read,
+    out: &'a mut dyn Write,
+}
+
+impl Read for Copying<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        self.out.write_all(&buffer[..count])?;
+        Ok(count)
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests of the room as a whole: promises of the shards, on real groups, with a real log. What one file promises is tested in that file.
+
+mod support;
+
+mod suite;
+mod commands;
+mod restart;
+mod damage;
+mod crash;
+mod time;
+mod snapshots;

@@ -1,0 +1,58 @@
+//! The log: to standard error, as text or JSON, filtered by level.
+
+use serde::{Deserialize, Serialize};
+use std::io::IsTerminal as _;
+use tracing_subscriber::EnvFilter;
+
+/// The variable that wins over the configured level.
+pub const LOG_VARIABLE: &str = "ENGAGE_LOG";
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A filter that can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable} = {filter:?} is not a level: {reason}; hint: error, warn, info, debug or trace", variable = LOG_VARIABLE)]
+pub struct LogError {
+    filter: String,
+    reason: String,
+}
+
+/// Sets the log of this process up. A second call changes nothing: the first one's log stays.
+///
+/// # Errors
+/// [`LogError`], when `ENGAGE_LOG` (or `level`, where it is not set) is no filter.
+pub fn install_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
+    let set = std::env::var(LOG_VARIABLE).ok().filter(|filter| !filter.is_empty());
+    let filter = filter_of(set.as_deref().unwrap_or(level))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // An error means that a log is set up already, by a test or by an earlier node in this process.
+    let _ = match format {
+        LogFormat::Text => subscriber.with_ansi(std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    };
+    Ok(())
+}
+
+fn filter_of(filter: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(filter).map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_filter_is_named() {
+        assert!(filter_of("info,engage::shard=debug").is_ok());
+        let error = filter_of("engage=loud").unwrap_err().to_string();
+        assert!(error.contains("ENGAGE_LOG = \"engage=loud\""), "{error}");
+    }
+}

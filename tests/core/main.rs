@@ -1,0 +1,10 @@
+//! The ledger by itself: the rules of the contract, one test each, and properties over random commands.
+
+mod person;
+mod windows;
+mod states;
+mod devices;
+mod bounds;
+mod spread;
+mod snapshots;
+mod properties;
