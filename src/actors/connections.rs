@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::handle::Handle;
 use super::limits::Limits;
-use super::line::{Due, Kind, Line, Socket};
+use super::line::{Due, Kind, Line};
 use super::outbox::{Ending, Outbox};
 use crate::clock;
 use crate::ledger::ids::{ConnectionId, EdgeId};
@@ -76,7 +77,7 @@ impl Connections {
     ///
     /// # Errors
     /// [`NoRoom`].
-    pub fn open(self: &Arc<Self>, kind: Kind, socket: Option<Socket>) -> Result<OpenLine, NoRoom> {
+    pub fn open(self: &Arc<Self>, kind: Kind, handle: Option<Arc<Handle>>) -> Result<OpenLine, NoRoom> {
         if self.is_draining.load(Relaxed) {
             return Err(NoRoom::Draining);
         }
@@ -86,7 +87,7 @@ impl Connections {
             return Err(NoRoom::Full);
         }
         let id = ConnectionId { edge: self.edge, number: self.next_number.fetch_add(1, Relaxed) };
-        let line = Arc::new(Line::new(id, kind, socket, Arc::clone(&self.limits)));
+        let line = Arc::new(Line::new(id, kind, handle, Arc::clone(&self.limits)));
         self.lines.insert(id, Arc::clone(&line));
         gauge!(names::CONNECTIONS, "kind" => kind.word()).increment(1.0);
         Ok(OpenLine { line, connections: Arc::clone(self), ended: "lost" })

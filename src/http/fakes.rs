@@ -23,6 +23,9 @@ use super::state::{Api, CallError, OneNode, Parts, Users};
 /// The shards of the fake ledger; a user's shard is the length of the id.
 pub const SHARD_COUNT: u16 = 3;
 
+/// An answer for each user.
+type AnswerEach = fn(&UserId) -> Result<Reply, CallError>;
+
 /// Actors that answer from a list, and keep what they were asked.
 #[derive(Default)]
 pub struct FakeUsers {
@@ -30,7 +33,7 @@ pub struct FakeUsers {
     pub asked: Mutex<Vec<Command>>,
     pub notices: Mutex<Vec<(UserId, EngagementId, Payload, Targets)>>,
     /// Answers each publish by its user, when the list is empty.
-    by_user: Mutex<Option<fn(&UserId) -> Result<Reply, CallError>>>,
+    by_user: Mutex<Option<AnswerEach>>,
 }
 
 impl FakeUsers {
@@ -40,7 +43,7 @@ impl FakeUsers {
     }
 
     /// Answers all other calls so.
-    pub fn will_answer_each(&self, answer: fn(&UserId) -> Result<Reply, CallError>) {
+    pub fn will_answer_each(&self, answer: AnswerEach) {
         *self.by_user.lock().unwrap() = Some(answer);
     }
 
@@ -136,8 +139,12 @@ impl Read for FakeRead {
 
     async fn deliveries(&self, user: &UserId, after: u64, limit: usize) -> Result<Vec<DeliveryView>, ReadError> {
         let facts = self.facts()?;
-        let all = facts.deliveries.get(user).into_iter().flatten();
-        Ok(all.filter(|view| view.sequence > after).take(limit).cloned().collect())
+        let mut views: Vec<_> = facts.deliveries.get(user).into_iter().flatten().filter(|view| view.sequence > after).cloned().collect();
+        // As the ledger does it: the devices of one engagement are not torn apart.
+        if let Some(last) = views.get(limit - 1).map(|view| view.sequence) {
+            views.retain(|view| view.sequence <= last);
+        }
+        Ok(views)
     }
 
     async fn engagement(&self, user: &UserId, id: &EngagementId) -> Result<Option<EngagementView>, ReadError> {

@@ -84,8 +84,22 @@ async fn deliveries_are_listed_in_pages() {
         after = format!("&after={cursor}");
     }
     assert_eq!(seen, ["e1", "e2", "e3", "e4", "e5"]);
+    let exact = send(&node, admin(Method::GET, "/v1/users/u1/engagements?limit=5")).await.json();
+    assert_eq!((exact["deliveries"].as_array().unwrap().len(), &exact["cursor"]), (5, &json!(null)), "the last page says so");
     let none = send(&node, admin(Method::GET, "/v1/users/nobody/engagements")).await;
     assert_eq!((none.status.as_u16(), none.json()), (200, json!({"deliveries": [], "cursor": null})));
+}
+
+#[actix_web::test]
+async fn a_page_does_not_tear_the_devices_of_an_engagement_apart() {
+    let node = node();
+    let of =
+        |sequence: u64, name: &str| DeliveryView { scope: Scope::Device, device: Some(device(name)), ..open_delivery(sequence, "nps") };
+    hold(&node, vec![of(1, "d1"), of(1, "d2"), of(2, "d1")]);
+    let first = send(&node, admin(Method::GET, "/v1/users/u1/engagements?limit=1")).await.json();
+    assert_eq!((first["deliveries"].as_array().unwrap().len(), &first["cursor"]), (2, &json!("1")));
+    let second = send(&node, admin(Method::GET, "/v1/users/u1/engagements?limit=1&after=1")).await.json();
+    assert_eq!((second["deliveries"].as_array().unwrap().len(), &second["cursor"]), (1, &json!(null)));
 }
 
 #[actix_web::test]

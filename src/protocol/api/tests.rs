@@ -286,7 +286,10 @@ fn a_fingerprint_is_the_same_in_every_version() {
     assert_eq!(engagement.fingerprint, 744_798_038_897_784_242);
 }
 
-fn many(body: &Value) -> Result<Vec<Result<String, (Code, String)>>, (Code, Option<String>)> {
+/// An item as `<user> <id>`, or the code and the field of its error.
+type Read = Result<String, (Code, String)>;
+
+fn many(body: &Value) -> Result<Vec<Read>, (Code, Option<String>)> {
     let text = body.to_string();
     let many = Many::read(text.as_bytes()).map_err(|error| (error.code(), error.field().map(str::to_owned)))?;
     Ok(many
