@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, connect, output, publish, status, token};
+use super::{check, connect, output, publish, serve, status, token};
 
 /// A delivery node for live engagements: the first confirmed showing wins, on every device, through every failover.
 #[derive(Debug, Parser)]
@@ -16,6 +16,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Start a node; the first one bootstraps a cluster of one
+    Serve(serve::Serve),
     /// Show nodes and shards
     Status(status::Status),
     /// Make a token that a device connects with
@@ -32,6 +34,7 @@ enum Verb {
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().verb {
+        Verb::Serve(serve) => in_runtime(serve.run()),
         Verb::Status(status) => in_runtime(status.run()),
         Verb::Token(token) => token.run(),
         Verb::Publish(publish) => in_runtime(publish.run()),
@@ -49,7 +52,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// A client command needs one thread.
+/// Commands need one thread; a node has threads of its own.
 fn in_runtime(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

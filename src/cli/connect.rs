@@ -38,6 +38,9 @@ pub(super) struct Connect {
     /// A token, instead of one made with the node's secret
     #[arg(long, env = "ENGAGE_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// Print messages as JSON: they always are
+    #[arg(long = "json")]
+    _json: bool,
     #[command(flatten)]
     target: Target,
 }

@@ -8,6 +8,8 @@ use crate::config::{Config, secrets};
 /// What the words are made of.
 pub(super) struct Greeting<'a> {
     pub(super) config: &'a Config,
+    /// Where the node serves.
+    pub(super) url: String,
     /// The configuration file, if one was given on the command line.
     pub(super) file: Option<&'a Path>,
     /// How this program is called from here.
@@ -18,7 +20,7 @@ impl Greeting<'_> {
     /// What is now true.
     pub(super) fn serves(&self) -> String {
         let node = &self.config.node;
-        format!("engage serves {} as {}, with its data in {} (pid {})", url_of(self.config), node.name, node.data_dir.display(), std::process::id())
+        format!("engage serves {} as node {}; pid {}", self.url, node.name, std::process::id())
     }
 
     /// Where the secrets are that were just made, and three commands to try.
@@ -28,29 +30,27 @@ impl Greeting<'_> {
             "first start: this node's secrets are in {}, readable by you alone; commands on this machine find them there.\nnow try, in other terminals:\n",
             secrets.display()
         );
-        let with = self.options();
+        let (node, local) = self.options();
         for command in [
-            "connect --user ann --device phone --ack",
-            "publish --user ann --id hello --payload '{\"title\":\"Hello, Ann\"}'",
-            "status",
+            format!("connect --user ann --device phone --ack{node}{local}"),
+            format!("publish --user ann --id hello --payload '{{\"title\":\"Hello, Ann\"}}'{node}{local}"),
+            format!("token --user ann{local}"),
         ] {
-            text += &format!("\n  {} {command}{with}", self.program);
+            text += &format!("\n  {} {command}", self.program);
         }
         text + "\n"
     }
 
-    /// What a command in another terminal must be told: it has the same folder, but not this one's environment.
-    fn options(&self) -> String {
+    /// What a command in another terminal must be told, since it has the same folder but not this one's environment: where the node is, and its files.
+    fn options(&self) -> (String, String) {
         let nothing: [(&str, &str); 0] = [];
-        let mut options = self.file.map(|file| format!(" --config {}", quoted(file))).unwrap_or_default();
         let seen = Config::load_from(self.file, nothing).unwrap_or_default();
-        if url_of(&seen) != url_of(self.config) {
-            options += &format!(" --url {}", url_of(self.config));
-        }
+        let node = if url_of(&seen) == self.url { String::new() } else { format!(" --url {}", self.url) };
+        let mut local = self.file.map(|file| format!(" --config {}", quoted(file))).unwrap_or_default();
         if seen.node.data_dir != self.config.node.data_dir {
-            options += &format!(" --data-dir {}", quoted(&self.config.node.data_dir));
+            local += &format!(" --data-dir {}", quoted(&self.config.node.data_dir));
         }
-        options
+        (node, local)
     }
 }
 
@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn with_the_defaults_the_commands_need_no_options() {
         let config = Config::default();
-        let greeting = Greeting { config: &config, file: None, program: "engage".to_owned() };
-        assert_eq!(greeting.options(), "");
+        let greeting = Greeting { config: &config, url: url_of(&config), file: None, program: "engage".to_owned() };
+        assert_eq!(greeting.options(), (String::new(), String::new()));
         assert!(greeting.first_start().contains("data/secrets.toml"));
     }
 
@@ -91,7 +91,9 @@ mod tests {
         let mut config = Config::default();
         config.http.listen = "127.0.0.1:7500".parse().expect("it is an address");
         config.node.data_dir = "/srv/it's mine".into();
-        let greeting = Greeting { config: &config, file: None, program: "engage".to_owned() };
-        assert_eq!(greeting.options(), r" --url http://127.0.0.1:7500 --data-dir '/srv/it'\''s mine'");
+        let greeting = Greeting { config: &config, url: url_of(&config), file: None, program: "engage".to_owned() };
+        let (node, local) = greeting.options();
+        assert_eq!(node, " --url http://127.0.0.1:7500");
+        assert_eq!(local, r" --data-dir '/srv/it'\''s mine'");
     }
 }

@@ -8,6 +8,8 @@ mod arguments;
 mod output;
 mod target;
 mod identity;
+mod greeting;
+mod serve;
 mod status;
 mod token;
 mod publish;

@@ -2,16 +2,45 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::Args;
 
 use super::greeting::{Greeting, program};
 use super::output;
-use crate::config::Config;
-use crate::node::Node;
+use crate::config::secrets::Origin;
+use crate::config::{self, Config, Storage};
+use crate::node::{Ended, Node};
+use crate::telemetry;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// The configuration file [default: what `ENGAGE_CONFIG` names; without it, none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let config = Config::load(self.config.as_deref())?;
+        telemetry::install_logs(&config.log.level, config.log.format)?;
+        let node = Node::start(config).await?;
+        let file = self.config.or_else(|| std::env::var_os(config::FILE_VARIABLE).map(PathBuf::from));
+        let greeting = Greeting { config: node.config(), url: node.url(), file: file.as_deref(), program: program() };
+        output::note(format_args!("{}", greeting.serves()));
+        if matches!(node.secrets(), Origin::Made(_)) {
+            output::note(format_args!("{}", greeting.first_start()));
+        }
+        let kept = match node.config().node.storage {
+            Storage::Disk => format!("what it confirmed and accepted is kept in {}", node.config().node.data_dir.display()),
+            Storage::Memory => "with storage = \"memory\" it starts empty next time".to_owned(),
+        };
+        match node.run_until_signal().await {
+            Ended::Stopped => {
+                output::note(format_args!("engage has stopped; {kept}"));
+                Ok(())
+            }
+            Ended::CutShort => bail!("stopping was cut short by a second signal; {kept}"),
+            Ended::Failed => bail!("a part of the node has failed for good; hint: the log says which, and a restart may mend it"),
+        }
+    }
 }

@@ -8,6 +8,7 @@ pub mod tls;
 mod measure;
 mod deadline;
 pub mod health;
+pub mod cluster;
 pub mod routes;
 pub mod state;
 pub mod problem;
@@ -16,6 +17,7 @@ pub mod limits;
 pub mod body;
 pub mod input;
 pub mod answers;
+pub mod delivery_answers;
 pub mod publish;
 pub mod many;
 pub mod users;
@@ -30,3 +32,5 @@ pub mod stream;
 pub mod messages;
 #[cfg(test)]
 mod fakes;
+#[cfg(test)]
+mod tests;

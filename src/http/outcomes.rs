@@ -16,7 +16,7 @@ use crate::clock;
 use crate::ledger::outcome::Outcome;
 use crate::protocol::api::cursor::Cursor;
 
-use super::answers::OutcomeLine;
+use super::delivery_answers::OutcomeLine;
 use super::feed::{Feed, FeedError};
 use super::input::Query;
 use super::limits::Place;

@@ -9,7 +9,8 @@ use crate::ledger::reply::Reply;
 use crate::ledger::view::{DeliveryView, DeviceView, EngagementView, UserView};
 use crate::protocol::code::Code;
 
-use super::answers::{Buffered, Deliveries, DeliveryAnswer, DeviceAnswer, EngagementAnswer, Event, UserAnswer, WindowAnswer, Withdrawn};
+use super::answers::{Buffered, DeviceAnswer, UserAnswer, WindowAnswer, Withdrawn};
+use super::delivery_answers::{Deliveries, DeliveryAnswer, EngagementAnswer, Event};
 use super::input::{self, Query};
 use super::problem::Problem;
 use super::state::Api;
@@ -73,7 +74,7 @@ pub async fn forget(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRes
     get, path = "/v1/users/{user}/engagements", tag = "users", operation_id = "listDeliveries",
     params(
         ("user" = String, Path, description = "The person.", min_length = 1, max_length = 128),
-        ("limit" = Option<u64>, Query, description = "Most deliveries of the page; 100 when left out.", minimum = 1, maximum = 1000),
+        ("limit" = Option<u64>, Query, description = "Deliveries of the page, not counting further devices of its last engagement; 100 when left out.", minimum = 1, maximum = 1000),
         ("after" = Option<String>, Query, description = "The `cursor` of the page before."),
     ),
     responses((status = 200, description = "A page of deliveries; none when the user isn't known.", body = Deliveries)),
@@ -84,11 +85,15 @@ pub async fn deliveries(api: web::Data<Api>, request: HttpRequest) -> Result<Htt
     let limit = query.number("limit", 1..=PAGE_MAX)?.unwrap_or(PAGE);
     let after = query.number("after", 0..=u64::MAX)?.unwrap_or(0);
     let limit = usize::try_from(limit).expect("PAGE_MAX fits");
-    // One more than asked for tells whether there is another page.
-    let mut views = api.read.deliveries(&user, after, limit + 1).await?;
-    let has_more = views.len() > limit;
-    views.truncate(limit);
-    let cursor = views.last().filter(|_| has_more).map(|last| last.sequence.to_string());
+    let views = api.read.deliveries(&user, after, limit).await?;
+    // A full page is looked behind: a cursor is given where there is more, and nowhere else. A page may pass its limit by the devices of its last engagement, which
+    // share a place in the order.
+    let cursor = match views.last() {
+        Some(last) if views.len() >= limit && !api.read.deliveries(&user, last.sequence, 1).await?.is_empty() => {
+            Some(last.sequence.to_string())
+        }
+        _ => None,
+    };
     Ok(HttpResponse::Ok().json(Deliveries { deliveries: views.iter().map(DeliveryAnswer::from).collect(), cursor }))
 }
 

@@ -12,6 +12,7 @@ use super::record;
 use super::store::{Change, Durability, Loaded, LogStore, Mark, Write};
 use super::tail::Tail;
 use super::types::{Entry, LogId, Vote};
+use super::witness::Witness;
 use crate::ledger::ids::ShardId;
 
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -23,6 +24,7 @@ pub struct Disk {
     path: PathBuf,
     /// None once it is closed.
     open: RwLock<Option<Open>>,
+    witness: Witness,
 }
 
 #[derive(Clone)]
@@ -88,7 +90,7 @@ impl Disk {
         let entries = database.keyspace("entries", entries_options).map_err(failed)?;
         let marks = database.keyspace("marks", || KeyspaceCreateOptions::default().manual_journal_persist(true)).map_err(failed)?;
         let open = Open { database, entries, marks };
-        Ok(Disk { path: path.to_owned(), open: RwLock::new(Some(open)) })
+        Ok(Disk { path: path.to_owned(), open: RwLock::new(Some(open)), witness: Witness::open(path) })
     }
 
     fn opened(&self) -> Result<Open, ShardError> {
@@ -150,6 +152,7 @@ impl LogStore for Disk {
             let entry = self.entry(shard, index, &value)?;
             tail.add_found(entry, value.len() as u64, keep_bytes).map_err(|gap| self.damaged(Place::Entry { shard, index }, gap))?;
         }
+        self.witness.check(shard, vote, tail.last())?;
         if let Some(committed) = committed.filter(|committed| Some(*committed) > tail.last()) {
             let place = Place::Entry { shard, index: committed.index };
             return Err(self.damaged(place, "it was committed, and is gone"));
@@ -170,12 +173,15 @@ impl LogStore for Disk {
                 Change::Delete => batch.remove(&open.entries, key),
             }
         }
-        for (shard, mark) in write.marks {
-            let kind = MarkKind::of(&mark);
-            let key = kind.key(shard);
-            batch.insert(&open.marks, key, encode_mark(&key, &mark));
+        for (shard, mark) in &write.marks {
+            let key = MarkKind::of(mark).key(*shard);
+            batch.insert(&open.marks, key, encode_mark(&key, mark));
         }
-        batch.commit().map_err(|error| self.failed(error))
+        batch.commit().map_err(|error| self.failed(error))?;
+        if write.durability == Durability::Synced {
+            self.witness.synced(write.marks.into_iter());
+        }
+        Ok(())
     }
 
     fn read(&self, shard: ShardId, range: Range<u64>, bytes_max: u64) -> Result<Vec<Entry>, ShardError> {
@@ -202,6 +208,7 @@ impl LogStore for Disk {
     }
 
     fn close(&self) {
+        self.witness.close();
         self.open.write().expect("no holder panics").take();
     }
 }

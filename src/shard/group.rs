@@ -93,8 +93,13 @@ impl Group {
             disk.committer.send(request).await.map_err(|_| ShardError::Stopped)?;
         }
         let group = Group::run(shard, &common, opened).await?;
-        group.elect_itself(&common).await.map_err(|reason| ShardError::Raft { shard, reason })?;
-        Ok(group)
+        match group.elect_itself(&common).await {
+            Ok(()) => Ok(group),
+            Err(reason) => {
+                group.stop(Duration::from_millis(common.config.tuning.stop_timeout_ms)).await;
+                Err(ShardError::Raft { shard, reason })
+            }
+        }
     }
 
     async fn run(shard: ShardId, common: &Common, opened: Opened) -> Result<Group, ShardError> {

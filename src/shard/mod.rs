@@ -21,6 +21,7 @@ mod record;
 mod sizes;
 mod tail;
 mod store;
+mod witness;
 mod disk;
 mod committer;
 mod log;

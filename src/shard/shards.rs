@@ -114,7 +114,7 @@ impl Propose for Shards {
 
 impl OpenDisk {
     async fn open(data_dir: &Path, shard_count: u16) -> Result<(OpenDisk, Identity), ShardError> {
-        let data_dir = data_dir.to_owned();
+        let (path, data_dir) = (data_dir.join("log"), data_dir.to_owned());
         let opened = tokio::task::spawn_blocking(move || {
             let lock = FolderLock::take(&data_dir)?;
             let identity = Identity::open(&data_dir, shard_count)?;
@@ -122,7 +122,8 @@ impl OpenDisk {
             let (committer, thread) = Committer::start(store.clone())?;
             Ok((OpenDisk { log: LogDisk { store, committer }, thread, _lock: lock }, identity))
         });
-        opened.await.unwrap_or(Err(ShardError::Stopped))
+        // The database panics over some kinds of damage.
+        opened.await.unwrap_or_else(|_| Err(ShardError::Log { path, reason: "the database gave up reading it".to_owned() }))
     }
 
     async fn close(self, timeout: Duration) {

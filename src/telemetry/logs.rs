@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::io::IsTerminal as _;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 /// The variable that wins over the configured level.
@@ -41,8 +42,13 @@ pub fn install_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
     Ok(())
 }
 
+/// A level alone is meant for this program; its libraries then log what is wrong and no more: at `info` openraft alone writes
+/// pages at each start, and its warnings tell of every harmless race. A list
+/// of targets and levels is taken as it stands.
 fn filter_of(filter: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::try_new(filter).map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
+    let is_level = filter.parse::<Level>().is_ok();
+    let full = if is_level { format!("warn,openraft=error,engage={filter}") } else { filter.to_owned() };
+    EnvFilter::try_new(full).map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
 }
 
 #[cfg(test)]
@@ -50,9 +56,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_filter_is_named() {
+    fn a_level_is_for_this_program_and_a_wrong_one_is_named() {
         assert!(filter_of("info,engage::shard=debug").is_ok());
         let error = filter_of("engage=loud").unwrap_err().to_string();
+        assert_eq!(filter_of("debug").unwrap().to_string(), "openraft=error,engage=debug,warn");
+        assert_eq!(filter_of("error").unwrap().to_string(), "openraft=error,engage=error,warn");
         assert!(error.contains("ENGAGE_LOG = \"engage=loud\""), "{error}");
     }
 }

@@ -15,7 +15,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("actors", &["ledger", "protocol", "ports", "clock", "telemetry"]),
     ("http", &["actors", "protocol", "ports", "ledger", "config", "clock", "telemetry"]),
     ("client", &[]),
-    ("cli", &["client", "config", "node", "clock"]),
+    ("cli", &["client", "config", "node", "clock", "telemetry"]),
     ("node", &["ledger", "clock", "ports", "telemetry", "protocol", "config", "shard", "cluster", "actors", "http"]),
     ("lib", &[]),
     ("main", &["cli"]),

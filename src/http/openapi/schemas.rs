@@ -59,7 +59,7 @@ pub enum PublishMany {
     Users {
         #[schema(max_items = 10_000)]
         users: Vec<String>,
-        engagement: Publish,
+        engagement: Box<Publish>,
     },
     /// Each item has a user, and the fields of a publish.
     Items {

@@ -8,3 +8,5 @@ pub mod fingerprint;
 pub mod publish;
 pub mod many;
 pub mod cursor;
+#[cfg(test)]
+mod tests;

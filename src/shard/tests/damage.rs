@@ -37,12 +37,6 @@ async fn refusal(folder: &Path) -> ShardError {
     }
 }
 
-fn flip(path: &Path, position: usize) {
-    let mut bytes = std::fs::read(path).unwrap();
-    bytes[position] ^= 0x10;
-    std::fs::write(path, bytes).unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_snapshot_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -100,11 +94,6 @@ async fn a_bit_that_flipped_in_the_log_file_is_found_out() {
     let error = refusal(folder.path()).await;
     assert!(matches!(error, ShardError::Log { .. }), "{error}");
     assert!(error.to_string().contains("hint: "), "{error}");
-}
-
-fn journal(folder: &Path) -> PathBuf {
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|ending| ending == "jnl")).max().unwrap()
 }
 
 /// A disk that fails when it is told to.

@@ -6,5 +6,6 @@ mod suite;
 mod commands;
 mod restart;
 mod damage;
+mod crash;
 mod time;
 mod snapshots;

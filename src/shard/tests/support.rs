@@ -1,6 +1,6 @@
 //! What the tests of the shards share: starting them, asking them, waiting for something with a deadline.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -120,4 +120,17 @@ pub async fn all_of(shards: &Shards, users: &[String]) -> (Vec<Vec<DeliveryView>
         outcomes.push(shards.outcomes(status.shard, 0, 1_000_000).await.unwrap().unwrap());
     }
     (deliveries, outcomes)
+}
+
+/// Flips a bit of a file.
+pub fn flip(path: &Path, position: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[position] ^= 0x10;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// The newest journal of the log's database.
+pub fn journal(folder: &Path) -> PathBuf {
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "jnl")).max().unwrap()
 }

@@ -1,0 +1,170 @@
+//! Words the configuration as each room wants it. No logic beyond that; a setting that is in no configuration does not exist here.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::NodeError;
+use super::users::ActorUsers;
+use crate::actors;
+use crate::actors::registry::{Registry, Shared};
+use crate::config::{Auth, Config, Role, Storage};
+use crate::http::auth::{self, ApiKeys};
+use crate::http::cluster::Member;
+use crate::http::limits::Bounds;
+use crate::http::server;
+use crate::http::state::{OneNode, Parts};
+use crate::http::tls;
+use crate::ledger::ids::EdgeId;
+use crate::ledger::limits::Settings;
+use crate::ledger::time::Millis;
+use crate::protocol::token::Verifier;
+use crate::shard::Shards;
+use crate::shard::config::{ShardsConfig, Tuning};
+
+/// A number for this run of the node that no other run has.
+pub(super) fn draw_edge() -> EdgeId {
+    EdgeId(rand::random())
+}
+
+pub(super) fn verifier(auth: &Auth) -> Result<Verifier, NodeError> {
+    if let Some(path) = &auth.jwt_public_key_file {
+        let key = "auth.jwt_public_key_file";
+        return Verifier::from_public_pem(&read(key, path)?).map_err(|error| NodeError::TokenKey { key, error });
+    }
+    if let Some(path) = &auth.jwks_file {
+        let key = "auth.jwks_file";
+        return Verifier::from_jwks(&read(key, path)?).map_err(|error| NodeError::TokenKey { key, error });
+    }
+    let secret = auth.jwt_secret.as_ref().map(|secret| secret.expose().as_bytes()).unwrap_or_default();
+    Verifier::from_secret(secret).map_err(|error| NodeError::TokenKey { key: "auth.jwt_secret", error })
+}
+
+fn read(key: &'static str, path: &Path) -> Result<String, NodeError> {
+    std::fs::read_to_string(path).map_err(|error| NodeError::TokenKeyFile { key, path: path.display().to_string(), error })
+}
+
+pub(super) fn server_settings(config: &Config) -> Result<server::Settings, NodeError> {
+    let http = &config.http;
+    let tls = match (&http.tls_cert, &http.tls_key) {
+        (Some(cert), Some(key)) => Some(tls::server_config(cert, key)?),
+        _ => None,
+    };
+    Ok(server::Settings {
+        tls,
+        workers: usize::from(http.workers),
+        connections_max: as_usize(config.limits.connections),
+        header_timeout: http.header_timeout.duration(),
+        body_timeout: http.body_timeout.duration(),
+        keep_alive: http.keep_alive.duration(),
+    })
+}
+
+fn ledger_settings(config: &Config) -> Settings {
+    let Config { window, buffer, limits, cluster, .. } = config;
+    Settings {
+        window_length: Millis(window.length.ms()),
+        window_carry: Millis(window.carry.ms()),
+        lease: Millis(cluster.lease.ms()),
+        buffer_deliveries_max: buffer.max_deliveries,
+        buffer_bytes_max: buffer.max_bytes.bytes(),
+        overflow: buffer.overflow,
+        records_max: limits.records_per_user,
+        devices_max: limits.connections_per_user,
+        outcomes_max: limits.outcomes_per_shard,
+        ledger_bytes_max: limits.ledger_bytes_per_shard.bytes(),
+    }
+}
+
+pub(super) fn shards_config(config: &Config, edge: EdgeId) -> ShardsConfig {
+    let Config { node, cluster, limits, http, .. } = config;
+    let (data_dir, base) = match node.storage {
+        Storage::Disk => (Some(node.data_dir.clone()), Tuning::default()),
+        Storage::Memory => (None, Tuning::in_memory()),
+    };
+    let snapshot_log_bytes = match node.storage {
+        Storage::Disk => cluster.snapshot_log_bytes.bytes(),
+        // There the log itself takes memory.
+        Storage::Memory => cluster.snapshot_log_bytes.bytes().min(base.snapshot_log_bytes),
+    };
+    let tuning = Tuning {
+        queue_commands_max: as_usize(limits.shard_queue_commands),
+        queue_bytes_max: limits.shard_queue_bytes.bytes(),
+        heartbeat_ms: cluster.heartbeat.ms(),
+        election_min_ms: cluster.election_timeout_min.ms(),
+        election_max_ms: cluster.election_timeout_max.ms(),
+        snapshot_log_bytes,
+        snapshot_interval_ms: cluster.snapshot_interval.ms(),
+        read_timeout_ms: http.request_timeout.ms(),
+        stop_timeout_ms: SHARDS_STOP_TIMEOUT_MS,
+        ..base
+    };
+    ShardsConfig { data_dir, shard_count: cluster.shards, settings: ledger_settings(config), edge, node_name: node.name.clone(), tuning }
+}
+
+/// With the farewell to the clients and the end of the server, a stop takes less than 5 s.
+const SHARDS_STOP_TIMEOUT_MS: u64 = 1_000;
+
+pub(super) fn actor_limits(config: &Config) -> actors::limits::Limits {
+    let limits = &config.limits;
+    actors::limits::Limits {
+        frame_max_bytes: limits.max_frame.as_usize(),
+        connections_max: as_usize(limits.connections),
+        messages_per_second: limits.messages_per_second,
+        heartbeat_ms: limits.heartbeat.ms(),
+        hello_timeout_ms: limits.hello_timeout.ms(),
+        outbox_messages_max: as_usize(limits.outbox_messages),
+        outbox_bytes_max: limits.outbox_bytes.as_usize(),
+        user_queue_max: as_usize(limits.user_queue),
+        user_in_flight_max: as_usize(limits.user_in_flight),
+        actors_max: as_usize(limits.users),
+        actor_idle_ms: limits.user_idle.ms(),
+        close_timeout_ms: limits.close_timeout.ms(),
+        write_timeout_ms: limits.write_timeout.ms(),
+        send_buffer_bytes: limits.send_buffer.as_usize(),
+    }
+}
+
+pub(super) fn shared(config: &Config, shards: Arc<Shards>, limits: Arc<actors::limits::Limits>) -> Shared {
+    Shared { propose: shards, limits, node: config.node.name.clone() }
+}
+
+pub(super) fn api(config: &Config, shards: Arc<Shards>, registry: Arc<Registry>) -> Parts {
+    let Config { http, limits, auth, node, .. } = config;
+    let request_timeout = http.request_timeout.duration();
+    Parts {
+        users: Arc::new(ActorUsers { registry, timeout: request_timeout }),
+        read: shards,
+        nodes: Arc::new(OneNode { name: node.name.clone() }),
+        keys: api_keys(auth),
+        bounds: Bounds {
+            publishes_per_second: limits.publishes_per_second,
+            requests_max: as_usize(limits.requests),
+            batches_max: as_usize(limits.bulk_requests),
+            feeds_max: as_usize(limits.feeds),
+            body_max_bytes: limits.max_body.as_usize(),
+            batch_max_bytes: limits.max_bulk_body.as_usize(),
+            body_timeout: http.body_timeout.duration(),
+        },
+        request_timeout,
+    }
+}
+
+/// This node, as the others are told of it.
+pub(super) fn member(config: &Config, (id, address): (u64, SocketAddr)) -> Member {
+    let cluster = config.cluster.advertise.clone().unwrap_or_else(|| config.cluster.listen.to_string());
+    Member { name: config.node.name.clone(), id, http: address.to_string(), cluster }
+}
+
+fn api_keys(auth: &Auth) -> ApiKeys {
+    let role = |role| match role {
+        Role::Publish => auth::Role::Publish,
+        Role::Read => auth::Role::Read,
+        Role::Admin => auth::Role::Admin,
+    };
+    ApiKeys::new(auth.api_keys.iter().map(|key| auth::ApiKey::new(key.name.as_str(), role(key.role), key.key.expose())).collect())
+}
+
+fn as_usize(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
