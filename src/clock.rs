@@ -28,7 +28,7 @@ pub fn monotonic_ms() -> u64 {
 }
 
 /// Makes ledger time: the wall clock while it leads; where it is behind the last stamp, time goes on from there by the monotonic clock, so that it neither
-/// runs back nor stands still (DESIGN §3).
+/// runs back nor stands still.
 #[derive(Debug)]
 pub struct Stamper {
     last: LedgerTime,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Gives memory back after a storm of connections, and keeps the tail short (DESIGN §5).
+/// Gives memory back after a storm of connections, and keeps the tail short.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

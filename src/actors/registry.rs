@@ -1,4 +1,4 @@
-//! Finds the actor of a user, starts it where there is none, and lets it go when it is idle: without ever losing a message or having two of them (DESIGN §5). No
+//! Finds the actor of a user, starts it where there is none, and lets it go when it is idle: without ever losing a message or having two of them. No
 //! guard of the map leaves this file.
 
 use actix::dev::channel::channel;

@@ -10,6 +10,7 @@ use super::keys::variable_of;
 use super::ranges::RANGES;
 use super::secret::Secret;
 use super::{Config, Span};
+use crate::ledger::engagement::DATA_MAX_BYTES;
 
 /// A token key signs for every user: as long as the hash that it feeds.
 const JWT_SECRET_MIN_BYTES: usize = 32;
@@ -115,14 +116,26 @@ fn relations(config: &Config, problems: &mut Vec<Problem>) {
             format!("= {} must be at least limits.max_body = {}", limits.max_bulk_body, limits.max_body),
         ));
     }
-    // All that waits for a user must fit, with its envelopes, or the answer to a hello never would.
-    if limits.outbox_bytes.bytes() < config.buffer.max_bytes.bytes().saturating_mul(2) {
-        let message = format!("= {} must be at least twice buffer.max_bytes = {}", limits.outbox_bytes, config.buffer.max_bytes);
+    let hello_bytes = config.buffer.max_bytes.bytes().saturating_add(offers_bytes(config));
+    if limits.outbox_bytes.bytes() < hello_bytes {
+        let message = format!(
+            "= {} must be at least {} KiB, for the answer to a hello: buffer.max_bytes = {} of payloads, and the data and envelopes of the offers",
+            limits.outbox_bytes,
+            hello_bytes.div_ceil(1024),
+            config.buffer.max_bytes
+        );
         problems.push(Problem::of("limits.outbox_bytes", message));
     }
     if config.http.listen == cluster.listen && cluster.listen.port() != 0 {
         problems.push(Problem::of("cluster.listen", format!("= {} is also http.listen; hint: give it a port of its own", cluster.listen)));
     }
+}
+
+/// What the offers that answer one hello may take beside their payloads: without room for it, the answer would cut its own client, at every try.
+fn offers_bytes(config: &Config) -> u64 {
+    const ENVELOPE_BYTES: u64 = 512;
+    const OFFERS_MAX: u64 = 256;
+    OFFERS_MAX.min(u64::from(config.buffer.max_deliveries)).saturating_mul(DATA_MAX_BYTES as u64 + ENVELOPE_BYTES)
 }
 
 fn files(config: &Config, problems: &mut Vec<Problem>) {

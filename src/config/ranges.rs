@@ -71,7 +71,7 @@ pub(super) const RANGES: &[(&str, Range)] = &[
     ("limits.close_timeout", ms(100, MINUTE)),
     ("limits.write_timeout", ms(100, 10 * MINUTE)),
     ("limits.send_buffer", bytes(4 * KIB, 16 * MIB)),
-    ("limits.outbox_messages", Count(16, 65_536)),
+    ("limits.outbox_messages", Count(640, 65_536)),
     ("limits.outbox_bytes", bytes(64 * KIB, GIB)),
     ("limits.users", Count(1, 100_000_000)),
     ("limits.user_idle", ms(100, DAY)),

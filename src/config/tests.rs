@@ -213,7 +213,7 @@ fn values_that_do_not_fit_each_other_are_refused() {
     assert_says("[cluster]\nelection_timeout_min = \"500ms\"", &NONE, &["cluster.election_timeout_min", "cluster.election_timeout_max"]);
     assert_says("[cluster]\nelection_timeout_max = \"20s\"", &NONE, &["cluster.lease", "http.request_timeout"]);
     assert_says("[limits]\nrecords_per_user = 100", &NONE, &["limits.records_per_user", "buffer.max_deliveries = 256"]);
-    assert_says("[buffer]\nmax_bytes = \"600KiB\"", &NONE, &["limits.outbox_bytes", "twice buffer.max_bytes = 600KiB"]);
+    assert_says("[buffer]\nmax_bytes = \"1MiB\"", &NONE, &["limits.outbox_bytes", "at least 2176 KiB", "buffer.max_bytes = 1MiB"]);
     assert_says("[limits]\nmax_bulk_body = \"32KiB\"", &NONE, &["limits.max_bulk_body", "limits.max_body"]);
     assert_says("[cluster]\nlisten = \"127.0.0.1:7400\"", &NONE, &["cluster.listen", "http.listen"]);
     assert_says("[http]\ntls_cert = \"/dev/null\"", &NONE, &["http.tls_key is missing", "http.tls_cert is set"]);

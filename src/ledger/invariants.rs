@@ -1,4 +1,4 @@
-//! What always holds, after every command (DESIGN §3), as code: for property tests, the simulation, and whoever doubts. Never called on the way of a command.
+//! What always holds, after every command, as code: for property tests, the simulation, and whoever doubts. Never called on the way of a command.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Log lines: fields, and a message that is one plain text (STYLE 11).
+//! Log lines: fields, and a message that is one plain text.
 
 use crate::source::{files, line_of, nothing_in};
 

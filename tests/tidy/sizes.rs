@@ -1,4 +1,4 @@
-//! Files and functions stay small enough to be proofread in one sitting (STYLE 2, 3).
+//! Files and functions stay small enough to be proofread in one sitting.
 
 use crate::source::{closing_brace, line_of, nothing_in, rust};
 

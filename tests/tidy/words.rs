@@ -2,7 +2,7 @@
 
 use crate::source::{Source, files, line_of, nothing_in, rust};
 
-/// The ledger gives the same state for the same commands, on every replica, at every time (STYLE 4).
+/// The ledger gives the same state for the same commands, on every replica, at every time.
 const NOT_IN_LEDGER: &[&str] = &[
     "SystemTime",
     "Instant",
