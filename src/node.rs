@@ -17,8 +17,10 @@ use tracing::{error, info};
 use crate::actors::connections::Connections;
 use crate::actors::edge::Edge;
 use crate::actors::registry::Registry;
+use crate::clock;
 use crate::config::{Config, secrets};
 use crate::http::client_edge::ClientEdge;
+use crate::http::cluster::Cluster;
 use crate::http::health::{self, Health};
 use crate::http::server::{self, Server, ServerError, Site};
 use crate::http::state::Api;
@@ -117,7 +119,11 @@ impl Node {
         let api = web::Data::new(Api::new(parts::api(&config, shards.clone(), registry.clone())));
         let health = web::Data::new(Health::new(shards.clone(), shards.node_id()));
         let edge = Arc::new(Edge { registry, connections: connections.clone(), verifier, limits });
-        let site = Site::new(routes(&config, (api.clone(), health.clone()), edge.clone()), socket::on_connect(&edge.limits));
+        let member = parts::member(&config, (shards.node_id(), listener.local_addr().map_err(ServerError::Start)?));
+        let cluster_id = shards.cluster_id().to_owned();
+        let cluster = Cluster { cluster_id, member, read: shards.clone(), health: health.clone(), connections: connections.clone() };
+        let on_connect = socket::on_connect(&edge.limits);
+        let site = Site::new(routes(&config, (api.clone(), web::Data::new(cluster)), edge), on_connect);
         match Server::start(listener, server_settings, site).await {
             Ok(server) => {
                 info!(address = %server.address(), node = config.node.name, "node ready");
@@ -196,27 +202,29 @@ impl Node {
     /// Takes the node down: not ready; no new connections; every client gets `bye` and a Close; what is under way is answered; the shards sync and end.
     pub async fn stop(self) {
         let Node { config, threads, shards, connections, api, health, server, .. } = self;
+        let started = clock::monotonic();
+        let since_start_ms = || u64::try_from(clock::monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
         health.drain();
         server.pause().await;
         api.close_feeds();
         let (spread, timeout) = (config.limits.drain_spread.duration(), config.limits.drain_timeout.duration());
-        let drained = threads.spawn(async move { connections.drain(spread, timeout).await });
-        match drained.await {
-            Ok(0) => {}
-            Ok(cut_count) => info!(cut_count, "connections that did not close in time were cut"),
+        let connection_count = connections.count();
+        match threads.spawn(async move { connections.drain(spread, timeout).await }).await {
+            Ok(cut_count) => info!(connection_count, cut_count, since_start_ms = since_start_ms(), "clients have been sent away"),
             Err(error) => error!(%error, "draining failed"),
         }
         server.stop().await;
+        info!(since_start_ms = since_start_ms(), "http server stopped");
         shards.stop().await;
         threads.stop();
-        info!("node stopped");
+        info!(since_start_ms = since_start_ms(), "node stopped");
     }
 }
 
 /// What each HTTP worker serves; each also takes its share of the user actors.
 fn routes(
     config: &Config,
-    (api, health): (web::Data<Api>, web::Data<Health>),
+    (api, cluster): (web::Data<Api>, web::Data<Cluster>),
     edge: Arc<Edge>,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     let registry = edge.registry.clone();
@@ -224,7 +232,7 @@ fn routes(
     let clients = web::Data::new(clients);
     move |app| {
         registry.place(Arbiter::current());
-        app.app_data(api.clone()).app_data(health.clone()).app_data(clients.clone());
+        app.app_data(api.clone()).app_data(cluster.clone()).app_data(cluster.health.clone()).app_data(clients.clone());
         app.configure(routes::routes).configure(client_edge::routes).configure(health::routes);
     }
 }

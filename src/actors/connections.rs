@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::handle::Handle;
 use super::limits::Limits;
-use super::line::{Due, Kind, Line, Socket};
+use super::line::{Due, Kind, Line};
 use super::outbox::{Ending, Outbox};
 use crate::clock;
 use crate::ledger::ids::{ConnectionId, EdgeId};
@@ -76,7 +77,7 @@ impl Connections {
     ///
     /// # Errors
     /// [`NoRoom`].
-    pub fn open(self: &Arc<Self>, kind: Kind, socket: Option<Socket>) -> Result<OpenLine, NoRoom> {
+    pub fn open(self: &Arc<Self>, kind: Kind, handle: Option<Arc<Handle>>) -> Result<OpenLine, NoRoom> {
         if self.is_draining.load(Relaxed) {
             return Err(NoRoom::Draining);
         }
@@ -86,7 +87,7 @@ impl Connections {
             return Err(NoRoom::Full);
         }
         let id = ConnectionId { edge: self.edge, number: self.next_number.fetch_add(1, Relaxed) };
-        let line = Arc::new(Line::new(id, kind, socket, Arc::clone(&self.limits)));
+        let line = Arc::new(Line::new(id, kind, handle, Arc::clone(&self.limits)));
         self.lines.insert(id, Arc::clone(&line));
         gauge!(names::CONNECTIONS, "kind" => kind.word()).increment(1.0);
         Ok(OpenLine { line, connections: Arc::clone(self), ended: "lost" })
@@ -104,8 +105,12 @@ impl Connections {
         let due_of = |line: &Arc<Line>| line.due(now_ms, wall_ms).map(|due| (Arc::clone(line), due));
         // Done outside of the map: to wake a connection may end it, which takes it out of the map.
         let due: Vec<(Arc<Line>, Due)> = self.lines.iter().filter_map(|line| due_of(&line)).collect();
+        // In a drain all are closing at once, and who waits for its turn is not stuck: the drain has a time-out of its own.
+        let is_draining = self.is_draining.load(Relaxed);
         for (line, due) in due {
-            line.attend(due, now_ms);
+            if !(is_draining && due == Due::Cut) {
+                line.attend(due, now_ms);
+            }
         }
     }
 

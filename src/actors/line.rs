@@ -4,11 +4,11 @@
 use bytestring::ByteString;
 use futures_util::task::AtomicWaker;
 use std::collections::VecDeque;
-use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use super::handle::Handle;
 use super::limits::Limits;
 use super::outbox::{Ending, Outbox, OutboxError, Queued};
 use crate::clock;
@@ -21,9 +21,6 @@ use crate::protocol::refusal::Refusal;
 const FRAME_BYTES: usize = 32 * 1024;
 /// Heartbeats without a word from the client after which it counts as gone.
 const SILENT_HEARTBEATS: u64 = 2;
-
-/// A second handle on a connection's socket. It is the only way to end a connection whose client doesn't read: its own task stands still then.
-pub type Socket = Arc<socket2::Socket>;
 
 /// What carries a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +45,7 @@ pub struct Line {
     pub id: ConnectionId,
     pub kind: Kind,
     limits: Arc<Limits>,
-    socket: Option<Socket>,
+    handle: Option<Arc<Handle>>,
     queue: Mutex<Queue>,
     waker: AtomicWaker,
     opened_at_ms: u64,
@@ -102,13 +99,13 @@ pub enum Due {
 impl Line {
     /// A line that was opened now.
     #[must_use]
-    pub fn new(id: ConnectionId, kind: Kind, socket: Option<Socket>, limits: Arc<Limits>) -> Line {
+    pub fn new(id: ConnectionId, kind: Kind, handle: Option<Arc<Handle>>, limits: Arc<Limits>) -> Line {
         let now_ms = clock::monotonic_ms();
         Line {
             id,
             kind,
             limits,
-            socket,
+            handle,
             queue: Mutex::default(),
             waker: AtomicWaker::new(),
             opened_at_ms: now_ms,
@@ -203,9 +200,8 @@ impl Line {
     /// Ends it at once, whatever its task does.
     pub fn cut(&self) {
         self.is_cut.store(true, Relaxed);
-        if let Some(socket) = &self.socket {
-            // It fails when the other end was faster, which is as good.
-            let _ = socket.shutdown(Shutdown::Both);
+        if let Some(handle) = &self.handle {
+            handle.shut();
         }
         self.waker.wake();
     }

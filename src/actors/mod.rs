@@ -6,6 +6,7 @@
 
 pub mod limits;
 pub mod outbox;
+pub mod handle;
 pub mod line;
 pub mod connections;
 pub mod rate;
@@ -25,4 +26,5 @@ pub mod settled;
 pub mod notices;
 pub mod user;
 #[cfg(test)]
+#[path = "fakes_for_tests.rs"]
 pub mod fakes;

@@ -10,7 +10,8 @@ use super::client_edge::ClientEdge;
 use super::origin;
 use super::problem::Problem;
 use crate::actors::connection::Connection;
-use crate::actors::line::{Kind, Socket};
+use crate::actors::handle::Handle;
+use crate::actors::line::Kind;
 use crate::protocol::code::Code;
 
 /// The one subprotocol.
@@ -20,8 +21,8 @@ pub(super) async fn connect(request: HttpRequest, payload: web::Payload, edge: w
     origin::check(&request, &edge.allowed_origins)?;
     check_subprotocol(&request)?;
     let bearer = edge.bearer(&request)?;
-    let socket = request.conn_data::<Socket>().cloned();
-    let open = edge.edge.connections.open(Kind::WebSocket, socket)?;
+    let handle = request.conn_data::<Arc<Handle>>().cloned();
+    let open = edge.edge.connections.open(Kind::WebSocket, handle)?;
     let connection = Connection::new(Arc::clone(&edge.edge), open, payload, bearer);
     let no_upgrade = |error| Problem::new(Code::BadRequest, format!("this is no WebSocket handshake: {error}"));
     WsResponseBuilder::new(connection, &request, stream::empty()).protocols(&[SUBPROTOCOL]).start().map_err(no_upgrade)

@@ -36,10 +36,16 @@ impl Health {
         self.is_draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether it is going away.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
     /// Why the node is not ready; nothing when it is. It is ready when it owns its shards or knows who does, and is not going away.
     #[must_use]
     pub fn not_ready_reasons(&self) -> Vec<String> {
-        let draining = self.is_draining.load(Ordering::Relaxed).then(|| "the node is going away".to_owned());
+        let draining = self.is_draining().then(|| "the node is going away".to_owned());
         draining.into_iter().chain(self.read.status().iter().filter_map(|status| self.not_ready_reason(status))).collect()
     }
 

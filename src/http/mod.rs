@@ -8,6 +8,7 @@ pub mod tls;
 mod measure;
 mod deadline;
 pub mod health;
+pub mod cluster;
 pub mod routes;
 pub mod state;
 pub mod problem;

@@ -11,7 +11,7 @@ use crate::protocol::code::Code;
 use super::auth::Role;
 use super::problem::{self, Problem};
 use super::state::Api;
-use super::{many, openapi, outcomes, publish, users};
+use super::{cluster, many, openapi, outcomes, publish, users};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,7 @@ pub static ROUTES: &[Entry] = &[
     Entry { path: "/v1/users/{user}", method: Method::DELETE, access: ADMINS, handler: || web::delete().to(users::forget) },
     Entry { path: "/v1/engagements", method: Method::POST, access: PUBLISHERS, handler: || web::post().to(many::publish_many) },
     Entry { path: "/v1/outcomes", method: Method::GET, access: READERS, handler: || web::get().to(outcomes::outcomes) },
+    Entry { path: "/v1/cluster", method: Method::GET, access: ADMINS, handler: || web::get().to(cluster::cluster) },
     Entry { path: "/openapi.json", method: Method::GET, access: Access::Anyone, handler: || web::get().to(openapi::serve) },
 ];
 

@@ -2,13 +2,15 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use std::sync::Arc;
 
 use super::client_edge::ClientEdge;
 use super::origin;
 use super::problem::Problem;
 use crate::actors::admission::{self, Arrival};
 use crate::actors::attached::Attached;
-use crate::actors::line::{Kind, Socket};
+use crate::actors::handle::Handle;
+use crate::actors::line::Kind;
 use crate::actors::stream::Events;
 use crate::clock;
 use crate::protocol::client_message::{self, ClientMessage};
@@ -32,8 +34,8 @@ pub(super) async fn stream(request: HttpRequest, payload: web::Payload, edge: we
 async fn open(request: &HttpRequest, payload: web::Payload, edge: &ClientEdge) -> Result<Events, Problem> {
     let bearer = edge.bearer(request)?;
     let hello = read_hello(&edge.body(payload).await?)?;
-    let socket = request.conn_data::<Socket>().cloned();
-    let open = edge.edge.connections.open(Kind::Stream, socket)?;
+    let handle = request.conn_data::<Arc<Handle>>().cloned();
+    let open = edge.edge.connections.open(Kind::Stream, handle)?;
     let arrival = Arrival { connection: open.line.id, bearer: bearer.as_ref(), wall_ms: clock::wall_ms() };
     let admitted = admission::admit(&edge.edge.verifier, hello, &arrival)?;
     let attached = Attached::attach(&edge.edge.registry, &open.line, admitted)?;

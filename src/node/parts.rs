@@ -1,5 +1,6 @@
 //! Words the configuration as each room wants it. No logic beyond that; a setting that is in no configuration does not exist here.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::actors;
 use crate::actors::registry::{Registry, Shared};
 use crate::config::{Auth, Config, Role, Storage};
 use crate::http::auth::{self, ApiKeys};
+use crate::http::cluster::Member;
 use crate::http::limits::Bounds;
 use crate::http::server;
 use crate::http::state::{OneNode, Parts};
@@ -146,6 +148,12 @@ pub(super) fn api(config: &Config, shards: Arc<Shards>, registry: Arc<Registry>)
         },
         request_timeout,
     }
+}
+
+/// This node, as the others are told of it.
+pub(super) fn member(config: &Config, (id, address): (u64, SocketAddr)) -> Member {
+    let cluster = config.cluster.advertise.clone().unwrap_or_else(|| config.cluster.listen.to_string());
+    Member { name: config.node.name.clone(), id, http: address.to_string(), cluster }
 }
 
 fn api_keys(auth: &Auth) -> ApiKeys {

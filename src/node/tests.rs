@@ -62,6 +62,9 @@ async fn a_node_starts_from_nothing_and_serves() {
     assert_eq!(caller.publish("u1", "tour").await.0, 200);
     assert_eq!(caller.get("/v1/users/u1").await.1["owner"], "n1");
     assert_eq!(caller.get("/v1/nothing").await.1["code"], "not_found");
+    let (status, cluster) = caller.get("/v1/cluster").await;
+    assert_eq!((status, &cluster["nodes"][0]["name"], &cluster["nodes"][0]["state"]), (200, &json!("n1"), &json!("ready")));
+    assert_eq!((&cluster["nodes"][0]["leaders"], &cluster["shards"][1]["leader"]), (&json!(2), &json!("n1")));
     let stranger = Caller { key: "not-the-key-of-this-node".to_owned(), ..caller };
     assert_eq!(stranger.get("/v1/users/u1").await.1["code"], "unauthorized");
     node.stop().await;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// The variable that wins over the configured level.
 pub const LOG_VARIABLE: &str = "ENGAGE_LOG";
@@ -41,13 +42,27 @@ pub fn install_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
     Ok(())
 }
 
+/// A plain level is ours alone: other crates tell of their inner life at `info`, hundreds of lines for each start, and may print what they carry at `debug`.
+/// openraft warns of every message that a newer vote overtook, so of it only errors are shown. Who wants more names the crates.
 fn filter_of(filter: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::try_new(filter).map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
+    let named = match filter.parse::<LevelFilter>() {
+        Ok(level) => format!("{},openraft={},engage={level}", level.min(LevelFilter::WARN), level.min(LevelFilter::ERROR)),
+        Err(_) => filter.to_owned(),
+    };
+    EnvFilter::try_new(named).map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plain_level_is_for_our_own_lines() {
+        let text = |filter: &str| filter_of(filter).expect("it is a filter").to_string();
+        assert!(text("debug").contains("engage=debug") && text("debug").contains("openraft=error") && text("debug").ends_with("warn"));
+        assert!(text("off").contains("engage=off") && text("off").ends_with("off"));
+        assert_eq!(text("openraft=debug"), "openraft=debug");
+    }
 
     #[test]
     fn a_wrong_filter_is_named() {

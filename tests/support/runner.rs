@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, channel};
 
 use super::DEADLINE;
 
-/// The binary that cargo built for this test, or another one named by `ENGAGE_TEST_BINARY` (a release build, say).
+/// The binary that cargo built for this test, or another one named by `ENGAGE_BIN` (a release build, say).
 pub fn binary() -> String {
-    std::env::var("ENGAGE_TEST_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_engage").to_owned())
+    std::env::var("ENGAGE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_engage").to_owned())
 }
 
 /// What a command left behind.

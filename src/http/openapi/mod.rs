@@ -15,7 +15,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{delivery_answers, many, outcomes, problem, publish, users};
+use super::{cluster, delivery_answers, many, outcomes, problem, publish, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -34,6 +34,7 @@ use super::{delivery_answers, many, outcomes, problem, publish, users};
         users::engagement,
         users::withdraw,
         outcomes::outcomes,
+        cluster::cluster,
         others::connect,
         others::stream,
         others::messages,
@@ -48,6 +49,7 @@ use super::{delivery_answers, many, outcomes, problem, publish, users};
         (name = "publish", description = "For publishers. A key of role `publish` or `admin`."),
         (name = "users", description = "One user. A key of role `publish`, `read` or `admin`; forgetting needs `admin`."),
         (name = "outcomes", description = "What became of deliveries. A key of role `read` or `admin`."),
+        (name = "cluster", description = "Nodes and shards. A key of role `admin`."),
         (name = "clients", description = "The client protocol. A user's token."),
         (name = "node", description = "The process itself. Open to anyone: it shows nothing of any user."),
     ),
@@ -55,7 +57,7 @@ use super::{delivery_answers, many, outcomes, problem, publish, users};
 struct Document;
 
 /// The tags whose routes need an API key.
-const KEY_TAGS: [&str; 3] = ["publish", "users", "outcomes"];
+const KEY_TAGS: [&str; 4] = ["publish", "users", "outcomes", "cluster"];
 
 /// Says which routes need an API key, and what a route answers that refuses one.
 struct Keys;

@@ -34,13 +34,13 @@ async fn everything_that_becomes_of_a_delivery_is_told_in_order() {
         device.ack(&offer, step).await;
     }
     let lines = api.outcomes_of(&user).await;
-    assert_eq!(told(&lines), ["published", "offered", "shown", "step", "step", "completed"]);
+    assert_eq!(told(&lines), ["published", "offered", "shown", "step", "step", "step", "completed"]);
     for line in &lines {
         assert_eq!(keys(line), words("cursor at outcome user device id window step reason"));
         assert_eq!((&line["user"], &line["id"], &line["window"]), (&json!(user), &json!("tour"), &queued["window"]));
         assert!(line["reason"].is_null(), "{line}");
     }
-    assert_eq!(lines.iter().filter_map(|line| line["step"].as_u64()).collect::<Vec<_>>()[3..], [1, 2, 3]);
+    assert_eq!(lines.iter().filter_map(|line| line["step"].as_u64()).collect::<Vec<_>>()[3..], [1, 2, 3, 3]);
     assert!(lines[0]["device"].is_null() && lines[1..].iter().all(|line| line["device"] == "d1"), "{lines:?}");
     let times: Vec<u64> = lines.iter().filter_map(|line| line["at"].as_u64()).collect();
     assert!(times.len() == lines.len() && times.is_sorted(), "{lines:?}");

@@ -82,9 +82,9 @@ async fn one_engagement_is_shown_with_its_timeline() {
     assert_eq!(shown["id"], "tour", "{shown}");
     let timeline = shown["timeline"].as_array().unwrap_or_else(|| panic!("a timeline in {shown}"));
     let told: Vec<&str> = timeline.iter().filter_map(|line| line["outcome"].as_str()).collect();
-    assert_eq!(told, ["published", "offered", "shown", "step", "completed"], "{shown}");
+    assert_eq!(told, ["published", "offered", "shown", "step", "step", "completed"], "{shown}");
     let times: Vec<u64> = timeline.iter().filter_map(|line| line["at"].as_u64()).collect();
-    assert!(times.len() == 5 && times.is_sorted(), "{shown}");
+    assert!(times.len() == 6 && times.is_sorted(), "{shown}");
 }
 
 #[tokio::test]

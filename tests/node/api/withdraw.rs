@@ -64,3 +64,25 @@ async fn what_was_never_published_cannot_be_withdrawn() {
     api.queue_plain(&user, "x").await;
     api.delete(&engagement(&user, "y")).await.problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn a_withdraw_and_an_ack_at_once_agree_on_how_it_ended() {
+    let (api, user) = (Api::admin(common()), fresh("user"));
+    let mut device = Device::connect_idle(common(), &user, "d1").await;
+    for round in 0..20 {
+        let id = format!("e{round}");
+        api.queue_plain(&user, &id).await;
+        let offer = device.expect("offer").await;
+        let ack = json!({"type": "ack", "id": id, "window": offer["window"], "step": 0});
+        let path = engagement(&user, &id);
+        let (ended, ()) = tokio::join!(api.delete(&path), device.send(&ack));
+        let mut told = device.expect_any_of(&["confirm", "withdraw"]).await;
+        if told["type"] == "withdraw" {
+            assert_eq!(told["reason"], "withdrawn");
+            told = device.expect("confirm").await;
+        }
+        assert_eq!(told["state"], ended.ok(200)["state"], "round {round}");
+        assert_eq!(told["yours"], told["state"] == "completed");
+    }
+    device.assert_silent().await;
+}

@@ -101,7 +101,7 @@ async fn steps_go_up_and_never_back() {
 #[tokio::test]
 async fn a_step_outside_the_engagement_is_an_error_and_changes_nothing() {
     let (_, mut device, offer) = holding(&json!({"id": "x", "payload": 1, "steps": 5})).await;
-    for step in [6_u64, 100, 101, 255, 256, 65_536, 4_294_967_295] {
+    for step in [6_i64, 100, 101, 255, 256, 65_536, 4_294_967_295, i64::MAX, -1, i64::MIN] {
         let ack = json!({"type": "ack", "id": "x", "window": offer["window"], "step": step});
         let error = device.ask(ack, "error").await;
         assert_eq!((&error["code"], &error["retry"]), (&json!("step_out_of_range"), &json!(false)), "step {step}: {error}");

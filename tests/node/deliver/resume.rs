@@ -104,14 +104,21 @@ async fn acks_of_the_hello_are_taken_before_anything_is_offered() {
         json!({"id": "never published", "window": window, "step": 0}),
         json!({"id": "seen", "window": window, "step": 0}),
         json!({"id": "tour", "window": window, "step": 9}),
+        json!({"id": "seen"}),
+        json!(7),
     ];
     let mut device = Hello::new(&user, "d1").acks(&acks).connect(common()).await;
     let answers = device.welcome["acks"].as_array().expect("answers").clone();
-    assert_eq!(answers.len(), 4, "{answers:?}");
+    assert_eq!(answers.len(), 6, "{answers:?}");
     assert_eq!((&answers[0]["type"], &answers[0]["id"], &answers[0]["step"]), (&json!("confirm"), &json!("tour"), &json!(2)));
     assert_eq!((&answers[1]["type"], &answers[1]["code"]), (&json!("error"), &json!("unknown_delivery")));
     assert_eq!((&answers[2]["type"], &answers[2]["state"], &answers[2]["yours"]), (&json!("confirm"), &json!("completed"), &json!(true)));
     assert_eq!((&answers[3]["type"], &answers[3]["code"]), (&json!("error"), &json!("step_out_of_range")));
+    assert_eq!(
+        (&answers[4]["code"], &answers[5]["code"]),
+        (&json!("bad_message"), &json!("bad_message")),
+        "what can't be read is answered in its place"
+    );
     let offers = device.offers_until_caught_up().await;
     assert_eq!(offers.len(), 1, "what was seen is not offered: {offers:?}");
     assert_eq!((&offers[0]["id"], &offers[0]["step"], &offers[0]["data"]), (&json!("tour"), &json!(3), &json!({"q": 1})));

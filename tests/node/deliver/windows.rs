@@ -38,7 +38,16 @@ async fn a_connected_device_is_told_of_the_new_window_and_what_was_open_expires(
     );
     let expired = api.outcomes_of(&user).await.into_iter().find(|line| line["outcome"] == "expired").expect("it is reported");
     assert_eq!((&expired["reason"], &expired["window"], &expired["step"]), (&json!("window_closed"), &first["id"], &json!(2)));
-    api.queue(&user, &json!({"id": "tour", "payload": 1, "steps": 5})).await;
+
+    let same = json!({"id": "tour", "payload": 1, "steps": 5});
+    let carried = api.publish(&user, &same).await.ok(200);
+    assert_eq!(
+        (&carried["state"], &carried["window"]),
+        (&json!("expired"), &first["id"]),
+        "what was seen is not seen again within the carry"
+    );
+    device.wait_for_server_time(ms(&withdraw["at"]) + CARRY_MS).await;
+    api.queue(&user, &same).await;
     let again = device.expect("offer").await;
     assert_eq!((&again["window"], &again["step"], &again["offer"]), (&next["id"], &json!(1), &json!(1)), "a new window, a new delivery");
 }

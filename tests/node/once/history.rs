@@ -42,6 +42,16 @@ pub enum Entry {
     Kill,
 }
 
+impl Entry {
+    /// The delivery that it is about, where it is about one.
+    pub fn key(&self) -> Option<&Key> {
+        match self {
+            Entry::Accepted { key } | Entry::Offer { key, .. } | Entry::Ack { key, .. } | Entry::Confirm { key, .. } => Some(key),
+            Entry::Unanswered { .. } | Entry::Hello { .. } | Entry::Kill => None,
+        }
+    }
+}
+
 /// The shared record.
 #[derive(Clone, Default)]
 pub struct History(Arc<Mutex<Vec<Entry>>>);

@@ -35,7 +35,7 @@ async fn a_hello_with_a_field_of_the_wrong_kind_is_refused() {
         ("device", vec![json!(""), json!("d".repeat(65)), json!("ä".repeat(33)), json!("a\nb"), json!(7), json!(null)]),
         ("visible", vec![json!("yes"), json!(1)]),
         ("max_in_flight", vec![json!("16"), json!(-1), json!(1.5)]),
-        ("acks", vec![json!({}), json!("x"), json!([7]), json!([{"id": "x"}]), json!([{"id": "x", "window": "w", "step": -1}])]),
+        ("acks", vec![json!({}), json!("x"), json!(7)]),
         ("open", vec![json!({}), json!(["x"]), json!([{"id": "x"}])]),
         ("token", vec![json!(7), json!({})]),
     ];

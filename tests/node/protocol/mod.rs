@@ -3,6 +3,7 @@
 mod draining;
 mod frames;
 mod hellos;
+mod keys;
 mod messages;
 mod origins;
 mod silence;

@@ -128,3 +128,19 @@ async fn a_payload_may_be_any_json_up_to_its_bound() {
     let over = Value::String("x".repeat(16 * 1024 - 1));
     api.publish(&user, &json!({"id": "over", "payload": over})).await.problem(413, "too_large");
 }
+
+#[tokio::test]
+async fn of_many_publishes_of_one_key_at_once_exactly_one_is_the_first() {
+    let (api, user) = (Api::publisher(common()), fresh("user"));
+    for round in 0..5 {
+        let body = json!({"id": format!("e{round}"), "payload": {"v": round}});
+        let answers = futures_util::future::join_all((0..40).map(|_| api.publish(&user, &body))).await;
+        let first: Vec<Value> = answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.json()).collect();
+        assert_eq!(first.len(), 1, "round {round}");
+        for answer in answers.iter().filter(|answer| answer.status != 201) {
+            let known = answer.ok(200);
+            assert_eq!((&known["status"], &known["window"]), (&json!("duplicate"), &first[0]["window"]));
+        }
+    }
+    assert_eq!(Device::connect(common(), &user, "d1").await.offers_until_caught_up().await.len(), 5);
+}

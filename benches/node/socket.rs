@@ -1,0 +1,117 @@
+//! A WebSocket client that costs little: frames put together by hand, answers counted rather than parsed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::now;
+
+/// One connection that said hello.
+pub struct Socket {
+    stream: TcpStream,
+    /// What was read and not yet taken apart.
+    read: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Socket {
+    pub async fn connect(address: SocketAddr, user: &str, token: &str) -> Socket {
+        let stream = TcpStream::connect(address).await.unwrap_or_else(|error| panic!("{user} can't connect: {error}"));
+        stream.set_nodelay(true).expect("a TCP socket takes it");
+        let mut socket = Socket { stream, read: Vec::new(), out: Vec::new() };
+        let upgrade = format!(
+            "GET /v1/connect HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: engage.v1.json\r\n\r\n"
+        );
+        socket.stream.write_all(upgrade.as_bytes()).await.expect("the node reads");
+        let end = loop {
+            if let Some(at) = socket.read.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+            socket.fill().await;
+        };
+        assert!(socket.read.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&socket.read));
+        socket.read.drain(..end);
+        let hello = format!(r#"{{"type":"hello","token":"{token}","device":"phone","max_in_flight":16}}"#);
+        socket.push(&hello);
+        socket.flush().await;
+        socket
+    }
+
+    /// Acks the steps of one engagement, `depth` of them in flight, and notes how long each waited for its confirm.
+    pub async fn ack_all(&mut self, id: &str, window: &str, steps: u32, depth: usize, waits: &mut Vec<Duration>) {
+        let mut sent = std::collections::VecDeque::with_capacity(depth);
+        let mut step = 0;
+        while step < steps || !sent.is_empty() {
+            while step < steps && sent.len() < depth {
+                step += 1;
+                self.push(&format!(r#"{{"type":"ack","id":"{id}","window":"{window}","step":{step},"ref":{step}}}"#));
+                sent.push_back(now());
+            }
+            self.flush().await;
+            let confirmed = self.wait_for(r#""type":"confirm""#, 1).await;
+            for _ in 0..confirmed {
+                waits.push(sent.pop_front().expect("a confirm answers an ack").elapsed());
+            }
+        }
+    }
+
+    /// Reads frames until `pattern` was in them at least `count` times; how often it was.
+    pub async fn wait_for(&mut self, pattern: &str, count: usize) -> usize {
+        let mut found = 0;
+        loop {
+            while let Some(text) = self.take_frame() {
+                assert!(!text.contains(r#""type":"error""#) && !text.contains(r#""type":"bye""#), "{text}");
+                found += text.matches(pattern).count();
+            }
+            if found >= count {
+                return found;
+            }
+            tokio::time::timeout(Duration::from_secs(30), self.fill()).await.expect("the node answers within 30 s");
+        }
+    }
+
+    /// A masked text frame. The mask is 0, which leaves the text as it is.
+    fn push(&mut self, text: &str) {
+        self.out.push(0x81);
+        match text.len() {
+            short @ 0..=125 => self.out.push(0x80 | short as u8),
+            long => {
+                self.out.push(0x80 | 126);
+                self.out.extend_from_slice(&u16::try_from(long).expect("a frame of the bench is short").to_be_bytes());
+            }
+        }
+        self.out.extend_from_slice(&[0; 4]);
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    async fn flush(&mut self) {
+        if !self.out.is_empty() {
+            self.stream.write_all(&self.out).await.expect("the node reads");
+            self.out.clear();
+        }
+    }
+
+    async fn fill(&mut self) {
+        let count = self.stream.read_buf(&mut self.read).await.expect("the node writes");
+        assert!(count > 0, "the node closed the connection");
+    }
+
+    /// The next whole frame's text; pings are passed over.
+    fn take_frame(&mut self) -> Option<String> {
+        loop {
+            let (head, length) = match *self.read.get(1)? {
+                126 => (4, usize::from(u16::from_be_bytes(self.read.get(2..4)?.try_into().expect("two bytes")))),
+                127 => (10, u64::from_be_bytes(self.read.get(2..10)?.try_into().expect("eight bytes")) as usize),
+                short => (2, usize::from(short)),
+            };
+            let text = String::from_utf8(self.read.get(head..head + length)?.to_vec()).expect("the node writes UTF-8");
+            let is_text = self.read[0] & 0x0f == 1;
+            self.read.drain(..head + length);
+            if is_text {
+                return Some(text);
+            }
+        }
+    }
+}
