@@ -92,7 +92,7 @@ pub struct Item {
 #[into_params(parameter_in = Path)]
 pub struct UserPath {
     /// The person; 1 to 128 bytes of UTF-8, percent-encoded.
-    #[param(schema_with = words::id, required = true)]
+    #[param(min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     user: String,
 }
 
@@ -101,10 +101,10 @@ pub struct UserPath {
 #[into_params(parameter_in = Path)]
 pub struct EngagementPath {
     /// The person; 1 to 128 bytes of UTF-8, percent-encoded.
-    #[param(schema_with = words::id, required = true)]
+    #[param(min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     user: String,
     /// The engagement; 1 to 128 bytes of UTF-8, percent-encoded.
-    #[param(schema_with = words::id, required = true)]
+    #[param(min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
     id: String,
 }
 
