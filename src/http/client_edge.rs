@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::{connect, messages, origin, stream};
 use crate::actors::admission;
 use crate::actors::connections::NoRoom;
@@ -79,15 +79,11 @@ impl From<CallError> for Problem {
 
 /// The routes of the client protocol (CONTRACT §8). They need a `web::Data<ClientEdge>`.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/v1/connect").route(web::get().to(connect::connect)))
-        .service(
-            web::resource("/v1/stream").route(web::post().to(stream::stream)).route(web::method(Method::OPTIONS).to(origin::preflight)),
-        )
-        .service(
-            web::resource("/v1/messages")
-                .route(web::post().to(messages::messages))
-                .route(web::method(Method::OPTIONS).to(origin::preflight)),
-        );
+    let resource = |path: &str, allow: &str| web::resource(path).default_service(problem::other_methods(allow));
+    let preflight = || web::method(Method::OPTIONS).to(origin::preflight);
+    app.service(resource("/v1/connect", "GET").route(web::get().to(connect::connect)))
+        .service(resource("/v1/stream", "POST, OPTIONS").route(web::post().to(stream::stream)).route(preflight()))
+        .service(resource("/v1/messages", "POST, OPTIONS").route(web::post().to(messages::messages)).route(preflight()));
 }
 
 #[cfg(test)]

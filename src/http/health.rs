@@ -14,7 +14,7 @@ use crate::ports::{Read, ShardStatus};
 use crate::protocol::code::Code;
 use crate::telemetry::{self, names};
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 
 /// What the health routes look at.
 pub struct Health {
@@ -63,7 +63,10 @@ impl Health {
 
 /// Adds the routes to an app whose data holds a [`web::Data<Health>`].
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.route("/healthz", web::get().to(healthz)).route("/readyz", web::get().to(readyz)).route("/metrics", web::get().to(metrics));
+    let only_get = |path: &str| web::resource(path).default_service(problem::other_methods("GET"));
+    app.service(only_get("/healthz").route(web::get().to(healthz)))
+        .service(only_get("/readyz").route(web::get().to(readyz)))
+        .service(only_get("/metrics").route(web::get().to(metrics)));
 }
 
 /// The process lives and answers; nothing more.

@@ -11,6 +11,7 @@ use crate::protocol::api::many::{Item, Many};
 use super::answers::{ItemOutcome, ItemResult, Published, Results};
 use super::auth::Caller;
 use super::body;
+use super::openapi::schemas;
 use super::problem::Problem;
 use super::publish::{counted, publish_one};
 use super::state::Api;
@@ -23,7 +24,7 @@ const UNDER_WAY_MAX: usize = 512;
 /// The results stand in the order of the items; each item succeeds or fails alone, with the answer or the error that it would have had by itself.
 #[utoipa::path(
     post, path = "/v1/engagements", tag = "publish", operation_id = "publishMany",
-    request_body(content = super::openapi::schemas::PublishMany),
+    request_body(content = schemas::PublishMany),
     responses((status = 200, description = "A result for each item, in order.", body = Results)),
 )]
 pub async fn publish_many(

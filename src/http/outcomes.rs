@@ -42,7 +42,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 #[utoipa::path(
     get, path = "/v1/outcomes", tag = "outcomes", operation_id = "outcomes",
     params(
-        ("after" = Option<String>, Query, description = "A cursor; from the oldest outcomes kept when left out."),
+        ("after" = Option<String>, Query, description = "A cursor; from the oldest outcomes kept when left out.", pattern = "^[0-9]+-[0-9]+[.][A-Za-z0-9_-]+$"),
         ("limit" = Option<u64>, Query, description = "Most outcomes of the answer; 1000 when left out.", minimum = 1, maximum = 10000),
         ("wait" = Option<String>, Query, description = "How long to wait for an outcome when there is none, up to 60s.", example = "30s"),
         ("Last-Event-ID" = Option<String>, Header, description = "A cursor, for server-sent events; wins over `after`."),

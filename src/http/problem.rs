@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::error::JsonPayloadError;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, Route, web};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -146,12 +146,14 @@ pub async fn no_route(request: HttpRequest) -> Result<HttpResponse, Problem> {
     Err(Problem::new(Code::NotFound, format!("there is no route {}; hint: /openapi.json lists them", request.uri().path())))
 }
 
-/// Answers a route that has other methods only.
-#[must_use]
-pub fn no_method(allow: String) -> Problem {
-    let mut problem = Problem::new(Code::MethodNotAllowed, format!("this route takes {allow}"));
-    problem.allow = Some(allow);
-    problem
+/// The default of a resource: answers methods that it does not take.
+pub fn other_methods(allow: impl Into<String>) -> Route {
+    let allow: String = allow.into();
+    web::to(move || {
+        let mut problem = Problem::new(Code::MethodNotAllowed, format!("this route takes {allow}"));
+        problem.allow = Some(allow.clone());
+        async move { Err::<HttpResponse, Problem>(problem) }
+    })
 }
 
 /// Makes what actix-web's own extractors find wrong into problems too.

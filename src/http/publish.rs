@@ -16,6 +16,7 @@ use crate::telemetry::names::{PUBLISH_SECONDS, PUBLISHES_TOTAL};
 
 use super::answers::Published;
 use super::auth::Caller;
+use super::openapi::schemas;
 use super::problem::Problem;
 use super::state::Api;
 use super::{body, input};
@@ -25,8 +26,8 @@ use super::{body, input};
 /// The key is (user, engagement id, window): a second publish of a key changes nothing and reports the first one's state, so that it is always safe to publish again.
 #[utoipa::path(
     post, path = "/v1/users/{user}/engagements", tag = "publish", operation_id = "publish",
-    params(("user" = String, Path, description = "The person; 1 to 128 bytes of UTF-8, percent-encoded.", min_length = 1, max_length = 128)),
-    request_body(content = super::openapi::schemas::Publish),
+    params(schemas::UserPath),
+    request_body(content = schemas::Publish),
     responses(
         (status = 201, description = "It is committed, and will be offered until it settles.", body = Published),
         (status = 200, description = "The key is known; nothing changed.", body = Published),

@@ -75,11 +75,7 @@ pub fn routes(app: &mut web::ServiceConfig) {
 
 fn resource(entries: &'static [Entry]) -> Resource {
     let methods: Vec<&str> = entries.iter().map(|entry| entry.method.as_str()).collect();
-    let allow = methods.join(", ");
-    let start = web::resource(entries[0].path).default_service(web::to(move || {
-        let problem = problem::no_method(allow.clone());
-        async move { Err::<actix_web::HttpResponse, Problem>(problem) }
-    }));
+    let start = web::resource(entries[0].path).default_service(problem::other_methods(methods.join(", ")));
     entries.iter().fold(start, |resource, entry| {
         let access = entry.access;
         resource.route((entry.handler)().wrap(from_fn(move |request, next| admit(access, request, next))))

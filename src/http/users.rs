@@ -12,6 +12,7 @@ use crate::protocol::code::Code;
 use super::answers::{Buffered, DeviceAnswer, UserAnswer, WindowAnswer, Withdrawn};
 use super::delivery_answers::{Deliveries, DeliveryAnswer, EngagementAnswer, Event};
 use super::input::{self, Query};
+use super::openapi::schemas;
 use super::problem::Problem;
 use super::state::Api;
 
@@ -22,7 +23,7 @@ const PAGE_MAX: u64 = 1_000;
 /// Shows a user.
 #[utoipa::path(
     get, path = "/v1/users/{user}", tag = "users", operation_id = "getUser",
-    params(("user" = String, Path, description = "The person.", min_length = 1, max_length = 128)),
+    params(schemas::UserPath),
     responses(
         (status = 200, description = "What the ledger knows of the user.", body = UserAnswer),
         (status = 404, description = "`not_found`: the ledger knows nothing of the user, and no device is connected."),
@@ -58,7 +59,7 @@ fn user_answer(api: &Api, user: UserId, view: UserView) -> UserAnswer {
 /// Forgets a user: the ledger, the buffer; connections are closed.
 #[utoipa::path(
     delete, path = "/v1/users/{user}", tag = "users", operation_id = "forgetUser",
-    params(("user" = String, Path, description = "The person.", min_length = 1, max_length = 128)),
+    params(schemas::UserPath),
     responses((status = 204, description = "Nothing is known of the user any more.")),
 )]
 pub async fn forget(api: web::Data<Api>, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -73,9 +74,9 @@ pub async fn forget(api: web::Data<Api>, request: HttpRequest) -> Result<HttpRes
 #[utoipa::path(
     get, path = "/v1/users/{user}/engagements", tag = "users", operation_id = "listDeliveries",
     params(
-        ("user" = String, Path, description = "The person.", min_length = 1, max_length = 128),
+        schemas::UserPath,
         ("limit" = Option<u64>, Query, description = "Deliveries of the page, not counting further devices of its last engagement; 100 when left out.", minimum = 1, maximum = 1000),
-        ("after" = Option<String>, Query, description = "The `cursor` of the page before."),
+        ("after" = Option<String>, Query, description = "The `cursor` of the page before.", pattern = "^[0-9]{1,19}$"),
     ),
     responses((status = 200, description = "A page of deliveries; none when the user isn't known.", body = Deliveries)),
 )]
@@ -100,10 +101,7 @@ pub async fn deliveries(api: web::Data<Api>, request: HttpRequest) -> Result<Htt
 /// Shows one engagement of a user, with its timeline.
 #[utoipa::path(
     get, path = "/v1/users/{user}/engagements/{id}", tag = "users", operation_id = "getEngagement",
-    params(
-        ("user" = String, Path, description = "The person.", min_length = 1, max_length = 128),
-        ("id" = String, Path, description = "The engagement.", min_length = 1, max_length = 128),
-    ),
+    params(schemas::EngagementPath),
     responses(
         (status = 200, description = "Its newest delivery, and what happened.", body = EngagementAnswer),
         (status = 404, description = "`not_found`: the ledger knows no such delivery."),
@@ -133,10 +131,7 @@ fn engagement_answer(view: &EngagementView) -> Option<EngagementAnswer> {
 /// When it is answered, nobody is offered it any more; the answer says in which state it ended: withdrawn, or settled before.
 #[utoipa::path(
     delete, path = "/v1/users/{user}/engagements/{id}", tag = "publish", operation_id = "withdraw",
-    params(
-        ("user" = String, Path, description = "The person.", min_length = 1, max_length = 128),
-        ("id" = String, Path, description = "The engagement.", min_length = 1, max_length = 128),
-    ),
+    params(schemas::EngagementPath),
     responses(
         (status = 200, description = "In which state it ended.", body = Withdrawn),
         (status = 404, description = "`not_found`: the ledger knows no such delivery."),

@@ -187,6 +187,20 @@ mod tests {
     }
 
     #[test]
+    fn every_part_of_a_path_is_a_parameter_that_must_be_there() {
+        let document = document();
+        for entry in ROUTES {
+            let operation = &document["paths"][entry.path][entry.method.as_str().to_lowercase()];
+            let in_path = entry.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+            let described = operation["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter["in"] == "path");
+            let described: Vec<_> =
+                described.map(|parameter| (parameter["name"].as_str().unwrap(), parameter["required"].as_bool())).collect();
+            let expected: Vec<_> = in_path.map(|name| (name, Some(true))).collect();
+            assert_eq!(described, expected, "{} {}", entry.method, entry.path);
+        }
+    }
+
+    #[test]
     fn the_document_is_openapi_3_1_and_refers_to_nothing_that_is_missing() {
         let document = document();
         assert_eq!(document["openapi"], "3.1.0");

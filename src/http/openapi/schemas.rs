@@ -3,7 +3,7 @@
 #![expect(dead_code, reason = "they describe, and are not made")]
 
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::words;
 
@@ -12,7 +12,7 @@ use super::words;
 #[serde(deny_unknown_fields)]
 pub struct Publish {
     /// The publisher's name for it; 1 to 128 bytes.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(schema_with = words::id, required = true)]
     id: String,
     /// Any JSON; up to 16 KiB of text. Handed to devices as it was sent.
     #[schema(schema_with = words::any_json, required = true)]
@@ -21,22 +21,22 @@ pub struct Publish {
     #[schema(minimum = 1, maximum = 100)]
     steps: Option<u8>,
     /// Which ack is the end of it; `shown` with one step, `completed` with more, when left out.
-    #[schema(schema_with = words::settle_on)]
+    #[schema(schema_with = words::settle_on_option)]
     settle_on: Option<String>,
     /// One delivery for the person, or one for each device; `user` when left out.
-    #[schema(schema_with = words::scope)]
+    #[schema(schema_with = words::scope_option)]
     scope: Option<String>,
     /// One holder at a time, or every connected device; `active` when left out.
-    #[schema(schema_with = words::targets)]
+    #[schema(schema_with = words::targets_option)]
     targets: Option<String>,
     /// `standard` when left out. `fire_and_forget` takes `id`, `payload` and `targets` only.
-    #[schema(schema_with = words::mode)]
+    #[schema(schema_with = words::mode_option)]
     mode: Option<String>,
     /// Its own window, 1s to 366d; the session window when left out.
-    #[schema(schema_with = words::duration)]
+    #[schema(schema_with = words::duration_option)]
     window: Option<String>,
     /// It expires that long after its publish; up to 366d.
-    #[schema(schema_with = words::duration)]
+    #[schema(schema_with = words::duration_option)]
     ttl: Option<String>,
     /// It is not offered earlier; ms since the epoch.
     #[schema(minimum = 0, maximum = 253_402_300_799_999_i64)]
@@ -47,36 +47,65 @@ pub struct Publish {
     /// When it would be offered more often, it expires; 0, no limit, when left out.
     max_offers: Option<u32>,
     /// A dismiss puts it off for that long, up to 366d; it settles when left out.
-    #[schema(schema_with = words::duration)]
+    #[schema(schema_with = words::duration_option)]
     snooze: Option<String>,
 }
 
 /// An engagement for many users, or many items. Up to 10,000.
 #[derive(Deserialize, ToSchema)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(untagged)]
 pub enum PublishMany {
-    /// One engagement for each of these users.
-    Users {
-        #[schema(max_items = 10_000)]
-        users: Vec<String>,
-        engagement: Box<Publish>,
-    },
-    /// Each item has a user, and the fields of a publish.
-    Items {
-        #[schema(max_items = 10_000)]
-        items: Vec<Item>,
-    },
+    Users(PublishToUsers),
+    Items(PublishItems),
 }
 
-/// A publish that names its user.
+/// One engagement for each of these users.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishToUsers {
+    #[schema(max_items = 10_000)]
+    users: Vec<String>,
+    engagement: Box<Publish>,
+}
+
+/// Items of one engagement for one user each.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishItems {
+    #[schema(max_items = 10_000)]
+    items: Vec<Item>,
+}
+
+/// A publish that names its user; it may have all other fields of a publish too.
 #[derive(Deserialize, ToSchema)]
 pub struct Item {
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(schema_with = words::id, required = true)]
     user: String,
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(schema_with = words::id, required = true)]
     id: String,
     #[schema(schema_with = words::any_json, required = true)]
     payload: String,
+}
+
+/// The path to a user.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct UserPath {
+    /// The person; 1 to 128 bytes of UTF-8, percent-encoded.
+    #[param(min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+    user: String,
+}
+
+/// The path to an engagement of a user.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct EngagementPath {
+    /// The person; 1 to 128 bytes of UTF-8, percent-encoded.
+    #[param(min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+    user: String,
+    /// The engagement; 1 to 128 bytes of UTF-8, percent-encoded.
+    #[param(min_length = 1, max_length = 128, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+    id: String,
 }
 
 /// An error (RFC 9457).

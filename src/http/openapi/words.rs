@@ -23,9 +23,25 @@ const STATES: [State; 9] = [
 const REASONS: [Reason; 6] =
     [Reason::WindowClosed, Reason::Ttl, Reason::MaxOffers, Reason::BufferFull, Reason::Publisher, Reason::UserForgotten];
 
+/// An id as JSON Schema can say it; that its length counts in bytes it can't.
+pub const ID_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
+
+fn texts<T: Serialize>(words: &[T]) -> Vec<Value> {
+    words.iter().map(|word| serde_json::to_value(word).expect("a word is a text")).collect()
+}
+
 fn one_of<T: Serialize>(words: &[T]) -> Object {
-    let words: Vec<Value> = words.iter().map(|word| serde_json::to_value(word).expect("a word is a text")).collect();
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words)).build()
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(texts(words))).build()
+}
+
+fn one_of_or_null<T: Serialize>(words: &[T]) -> Object {
+    let words = texts(words).into_iter().chain([Value::Null]);
+    ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])).enum_values(Some(words)).build()
+}
+
+/// An id.
+pub fn id() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(128)).pattern(Some(ID_PATTERN)).build()
 }
 
 /// The states of a delivery.
@@ -35,9 +51,7 @@ pub fn state() -> Object {
 
 /// Why a delivery ended without the person's doing; `null` when it didn't.
 pub fn reason() -> Object {
-    let mut words: Vec<Value> = REASONS.iter().map(|word| serde_json::to_value(word).expect("a word is a text")).collect();
-    words.push(Value::Null);
-    ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])).enum_values(Some(words)).build()
+    one_of_or_null(&REASONS)
 }
 
 /// What a key counts for.
@@ -50,14 +64,24 @@ pub fn targets() -> Object {
     one_of(&[Targets::Active, Targets::All])
 }
 
-/// Which ack settles.
-pub fn settle_on() -> Object {
-    one_of(&[SettleOn::Shown, SettleOn::Completed])
+/// What a key counts for, in a publish.
+pub fn scope_option() -> Object {
+    one_of_or_null(&[Scope::User, Scope::Device])
 }
 
-/// How it is delivered.
-pub fn mode() -> Object {
-    one_of(&["standard", "fire_and_forget"])
+/// Who is offered it, in a publish.
+pub fn targets_option() -> Object {
+    one_of_or_null(&[Targets::Active, Targets::All])
+}
+
+/// Which ack settles, in a publish.
+pub fn settle_on_option() -> Object {
+    one_of_or_null(&[SettleOn::Shown, SettleOn::Completed])
+}
+
+/// How it is delivered, in a publish.
+pub fn mode_option() -> Object {
+    one_of_or_null(&["standard", "fire_and_forget"])
 }
 
 /// What happened.
@@ -70,13 +94,10 @@ pub fn publish_status() -> Object {
     one_of(&["queued", "duplicate", "sent"])
 }
 
-/// A duration.
-pub fn duration() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some("^(0|[1-9][0-9]*)(ms|s|m|h|d)$"))
-        .examples([json!("90s"), json!("24h")])
-        .build()
+/// A duration, in a publish.
+pub fn duration_option() -> Object {
+    let types = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(types).pattern(Some("^(0|[1-9][0-9]*)(ms|s|m|h|d)$")).examples([json!("90s"), json!("24h")]).build()
 }
 
 /// Any JSON.

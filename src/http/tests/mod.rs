@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use self::fakes::FakeNode;
-use super::{problem, routes};
+use super::{client_edge, health, problem, routes};
 
 /// An answer, read whole.
 struct Answer {
@@ -56,7 +56,8 @@ fn admin(method: Method, path: &str) -> TestRequest {
 /// The answer of the app before its body is read.
 async fn start(node: &FakeNode, request: TestRequest) -> ServiceResponse {
     let data = web::Data::from(Arc::clone(&node.api));
-    let app = App::new().app_data(data).configure(routes::routes).default_service(web::to(problem::no_route));
+    let app = App::new().app_data(data).configure(routes::routes).configure(health::routes).configure(client_edge::routes);
+    let app = app.default_service(web::to(problem::no_route));
     let app = test::init_service(app).await;
     match test::try_call_service(&app, request.to_request()).await {
         Ok(response) => response.map_into_boxed_body(),

@@ -1,5 +1,7 @@
 //! Who and what is turned away before any handler decides.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::test::TestRequest;
@@ -61,7 +63,7 @@ async fn what_each_role_may_do_is_as_the_documentation_says() {
     let writes = ["POST /v1/users/{user}/engagements", "DELETE /v1/users/{user}/engagements/{id}", "POST /v1/engagements"];
     assert_eq!(may(Role::Publish), [writes[0], reads[0], reads[1], writes[1], reads[2], writes[2]]);
     assert_eq!(may(Role::Read), [reads[0], reads[1], reads[2], "GET /v1/outcomes"]);
-    assert_eq!(may(Role::Admin), ["DELETE /v1/users/{user}"]);
+    assert_eq!(may(Role::Admin), ["DELETE /v1/users/{user}", "GET /v1/cluster"]);
 }
 
 #[actix_web::test]
@@ -76,6 +78,23 @@ async fn an_unknown_route_is_answered_404_and_a_wrong_method_405() {
     let answer = send(&node, admin(Method::GET, "/v1/engagements")).await;
     answer.problem(405, "method_not_allowed");
     assert_eq!(answer.header(ALLOW.as_str()), "POST");
+}
+
+/// The `Allow` of a path comes from the routes that are served there, so this holds the document against them, method by method.
+#[actix_web::test]
+async fn every_path_of_the_document_takes_the_methods_that_it_describes_and_no_other() {
+    let node = node();
+    let document = send(&node, TestRequest::with_uri("/openapi.json")).await.json();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() > 10);
+    for (template, methods) in paths {
+        let answer = send(&node, admin(Method::PATCH, &path(template))).await;
+        answer.problem(405, "method_not_allowed");
+        let allowed: BTreeSet<String> =
+            answer.header(ALLOW.as_str()).split(", ").filter(|method| *method != "OPTIONS").map(str::to_lowercase).collect();
+        let described: BTreeSet<String> = methods.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(allowed, described, "{template}");
+    }
 }
 
 #[actix_web::test]
