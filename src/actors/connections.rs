@@ -105,8 +105,12 @@ impl Connections {
         let due_of = |line: &Arc<Line>| line.due(now_ms, wall_ms).map(|due| (Arc::clone(line), due));
         // Done outside of the map: to wake a connection may end it, which takes it out of the map.
         let due: Vec<(Arc<Line>, Due)> = self.lines.iter().filter_map(|line| due_of(&line)).collect();
+        // In a drain all are closing at once, and who waits for its turn is not stuck: the drain has a time-out of its own.
+        let is_draining = self.is_draining.load(Relaxed);
         for (line, due) in due {
-            line.attend(due, now_ms);
+            if !(is_draining && due == Due::Cut) {
+                line.attend(due, now_ms);
+            }
         }
     }
 

@@ -38,7 +38,7 @@ impl Greeting<'_> {
         ] {
             text += &format!("\n  {} {command}", self.program);
         }
-        text + "\n"
+        text
     }
 
     /// What a command in another terminal must be told, since it has the same folder but not this one's environment: where the node is, and its files.

@@ -1,6 +1,6 @@
 //! `engage serve`: runs a node until it is told to stop. Reads the configuration and greets; the rest is the node's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
@@ -34,6 +34,7 @@ impl Serve {
             Storage::Disk => format!("what it confirmed and accepted is kept in {}", node.config().node.data_dir.display()),
             Storage::Memory => "with storage = \"memory\" it starts empty next time".to_owned(),
         };
+        let _pid_file = PidFile::write(&node.config().node.data_dir);
         match node.run_until_signal().await {
             Ended::Stopped => {
                 output::note(format_args!("engage has stopped; {kept}"));
@@ -42,5 +43,25 @@ impl Serve {
             Ended::CutShort => bail!("stopping was cut short by a second signal; {kept}"),
             Ended::Failed => bail!("a part of the node has failed for good; hint: the log says which, and a restart may mend it"),
         }
+    }
+}
+
+/// `<data_dir>/pid`: which process serves from there, for people and scripts. What guards the directory against a second node is the node's own lock.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(data_dir: &Path) -> PidFile {
+        let path = data_dir.join("pid");
+        if let Err(error) = std::fs::write(&path, format!("{}\n", std::process::id())) {
+            output::note(format_args!("{} can't be written: {error}", path.display()));
+        }
+        PidFile(path)
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Where it isn't, there is nothing to take away.
+        let _ = std::fs::remove_file(&self.0);
     }
 }

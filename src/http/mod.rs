@@ -31,6 +31,4 @@ pub mod connect;
 pub mod stream;
 pub mod messages;
 #[cfg(test)]
-mod fakes;
-#[cfg(test)]
 mod tests;

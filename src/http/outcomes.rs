@@ -195,7 +195,7 @@ impl Live {
                 }
                 Err(FeedError::Expired) => {
                     self.stage = Stage::Ended;
-                    let problem = Problem::from(FeedError::Expired).document();
+                    let problem = Problem::from(FeedError::Expired).text();
                     return Some(Bytes::from(format!("event: error\ndata: {problem}\n\n")));
                 }
             }

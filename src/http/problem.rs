@@ -75,9 +75,9 @@ impl Problem {
         self.members.get("field").and_then(Value::as_str)
     }
 
-    /// The document.
+    /// The document, as JSON text.
     #[must_use]
-    pub fn document(&self) -> Value {
+    pub fn text(&self) -> String {
         /// The members that every problem has, in their usual order.
         #[derive(Serialize)]
         struct Document<'a> {
@@ -99,7 +99,7 @@ impl Problem {
             code: meaning.name,
             members: &self.members,
         };
-        serde_json::to_value(document).expect("a problem is made of texts and numbers")
+        serde_json::to_string(&document).expect("a problem is made of texts and numbers")
     }
 }
 
@@ -127,7 +127,7 @@ impl ResponseError for Problem {
         if let Some(allow) = &self.allow {
             answer.insert_header((header::ALLOW, allow.as_str()));
         }
-        answer.body(self.document().to_string())
+        answer.body(self.text())
     }
 }
 

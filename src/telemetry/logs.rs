@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use std::io::IsTerminal as _;
-use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// The variable that wins over the configured level.
 pub const LOG_VARIABLE: &str = "ENGAGE_LOG";
@@ -42,13 +42,14 @@ pub fn install_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
     Ok(())
 }
 
-/// A level alone is meant for this program; its libraries then log what is wrong and no more: at `info` openraft alone writes
-/// pages at each start, and its warnings tell of every harmless race. A list
-/// of targets and levels is taken as it stands.
+/// A plain level is ours alone: other crates tell of their inner life at `info`, hundreds of lines for each start, and may print what they carry at `debug`.
+/// openraft warns of every message that a newer vote overtook, so of it only errors are shown. Who wants more names the crates.
 fn filter_of(filter: &str) -> Result<EnvFilter, LogError> {
-    let is_level = filter.parse::<Level>().is_ok();
-    let full = if is_level { format!("warn,openraft=error,engage={filter}") } else { filter.to_owned() };
-    EnvFilter::try_new(full).map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
+    let named = match filter.parse::<LevelFilter>() {
+        Ok(level) => format!("{},openraft={},engage={level}", level.min(LevelFilter::WARN), level.min(LevelFilter::ERROR)),
+        Err(_) => filter.to_owned(),
+    };
+    EnvFilter::try_new(named).map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
 }
 
 #[cfg(test)]
@@ -56,11 +57,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_for_this_program_and_a_wrong_one_is_named() {
+    fn a_plain_level_is_for_our_own_lines() {
+        let text = |filter: &str| filter_of(filter).expect("it is a filter").to_string();
+        assert!(text("debug").contains("engage=debug") && text("debug").contains("openraft=error") && text("debug").ends_with("warn"));
+        assert!(text("off").contains("engage=off") && text("off").ends_with("off"));
+        assert_eq!(text("openraft=debug"), "openraft=debug");
+    }
+
+    #[test]
+    fn a_wrong_filter_is_named() {
         assert!(filter_of("info,engage::shard=debug").is_ok());
         let error = filter_of("engage=loud").unwrap_err().to_string();
-        assert_eq!(filter_of("debug").unwrap().to_string(), "openraft=error,engage=debug,warn");
-        assert_eq!(filter_of("error").unwrap().to_string(), "openraft=error,engage=error,warn");
         assert!(error.contains("ENGAGE_LOG = \"engage=loud\""), "{error}");
     }
 }

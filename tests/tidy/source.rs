@@ -23,7 +23,8 @@ impl Source {
     /// The file is for tests only.
     pub fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
-        !self.path.starts_with("src/") || name.trim_end_matches(".rs").ends_with("tests") || self.path.contains("/tests/")
+        let is_named_so = name == "fakes.rs" || name.trim_end_matches(".rs").ends_with("tests");
+        !self.path.starts_with("src/") || is_named_so || self.path.contains("/tests/")
     }
 
     /// The code without what is compiled for tests only.

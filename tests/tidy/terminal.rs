@@ -32,8 +32,8 @@ enum State {
 }
 
 impl Terminal {
-    /// A bash in a folder, with those variables set.
-    pub fn open(folder: &Path, variables: &BTreeMap<String, String>) -> Terminal {
+    /// A bash in a folder, with those variables set. What is `hidden` is taken out of every line that it prints.
+    pub fn open(folder: &Path, variables: &BTreeMap<String, String>, hidden: String) -> Terminal {
         let mut command = Command::new("bash");
         command.args(["--noprofile", "--norc"]).current_dir(folder).envs(variables);
         // Its own process group, so that ^C and the end reach all that runs in it, and nothing else.
@@ -44,7 +44,7 @@ impl Terminal {
         let mut bash = command.spawn().expect("bash can be started");
         let output = BufReader::new(bash.stdout.take().expect("its output is piped"));
         let (sender, lines) = channel();
-        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line.replace(&hidden, ""))));
         let mut terminal = Terminal { bash, lines, transcript: Vec::new(), state: State::Prompt, is_passing: false };
         terminal.write("exec 2>&1");
         terminal
@@ -147,7 +147,7 @@ fn an_ellipsis_stands_for_anything_within_a_line() {
 
 #[test]
 fn output_is_checked_in_order_and_to_the_end() {
-    let mut terminal = Terminal::open(Path::new("."), &BTreeMap::new());
+    let mut terminal = Terminal::open(Path::new("."), &BTreeMap::new(), "nothing of this".to_owned());
     terminal.run("echo one; echo noise; echo more noise; echo two >&2");
     terminal.expect("one");
     terminal.expect(ANYTHING);
@@ -160,7 +160,7 @@ fn output_is_checked_in_order_and_to_the_end() {
 #[test]
 #[should_panic(expected = "this line was not expected")]
 fn a_line_too_many_is_a_failure() {
-    let mut terminal = Terminal::open(Path::new("."), &BTreeMap::new());
+    let mut terminal = Terminal::open(Path::new("."), &BTreeMap::new(), "nothing of this".to_owned());
     terminal.run("echo one; echo two");
     terminal.expect("one");
     terminal.end();

@@ -33,9 +33,11 @@ fn the_walk_in_readme_prints_what_readme_says() {
     let folder = tempfile::tempdir().expect("there is room for a folder");
     let address = format!("127.0.0.1:{}", free_port());
     let variables = variables(&folder, &address);
+    // A node on another port tells its reader so; README's is on the usual one.
+    let hidden = format!(" --url http://{address}");
     let mut terminals: BTreeMap<String, Terminal> = BTreeMap::new();
     for (terminal, line) in lines {
-        let terminal = terminals.entry(terminal).or_insert_with(|| Terminal::open(folder.path(), &variables));
+        let terminal = terminals.entry(terminal).or_insert_with(|| Terminal::open(folder.path(), &variables, hidden.clone()));
         match line {
             Line::Command(command) => terminal.run(&command.replace(ADDRESS, &address)),
             Line::Interrupt => terminal.interrupt(),

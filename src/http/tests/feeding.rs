@@ -13,8 +13,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use tokio::time::timeout;
 
+use super::fakes::{FakeNode, node, node_with};
 use super::{Answer, admin, send, start};
-use crate::http::fakes::{FakeNode, node, node_with};
 use crate::http::feed::Feed;
 use crate::http::limits::Bounds;
 
@@ -244,7 +244,7 @@ async fn a_feed_of_events_that_falls_too_far_behind_is_told_and_ends() {
     node.read.happened("a", "first", 10);
     let mut events = Events::open(&node, "", None).await;
     events.events().await;
-    node.read.change(|facts| facts.logs[1] = crate::http::fakes::Log { dropped: 9, kept: Vec::new() });
+    node.read.change(|facts| facts.logs[1] = super::fakes::Log { dropped: 9, kept: Vec::new() });
     let piece = events.piece().await.unwrap();
     assert!(piece.starts_with("event: error\ndata: ") && piece.contains("cursor_expired"), "{piece}");
     assert_eq!(events.piece().await, None);

@@ -1,5 +1,6 @@
 //! The promises of CONTRACT §7, asked of the routes over fakes of the rest of the node.
 
+mod fakes;
 mod publishing;
 mod reading;
 mod feeding;
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
 
-use super::fakes::FakeNode;
+use self::fakes::FakeNode;
 use super::{problem, routes};
 
 /// An answer, read whole.

@@ -3,8 +3,8 @@
 use actix_web::http::Method;
 use serde_json::{Value, json};
 
+use super::fakes::{FakeNode, node, node_with};
 use super::{Answer, admin, send};
-use crate::http::fakes::{FakeNode, node, node_with};
 use crate::http::limits::Bounds;
 use crate::http::state::CallError;
 use crate::ledger::Command;

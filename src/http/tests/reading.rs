@@ -4,8 +4,8 @@ use actix_web::http::Method;
 use bytes::Bytes;
 use serde_json::json;
 
+use super::fakes::{FakeNode, node};
 use super::{admin, send};
-use crate::http::fakes::{FakeNode, node};
 use crate::ledger::engagement::{Payload, Scope, Targets};
 use crate::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId};
 use crate::ledger::outcome::Reason;

@@ -5,9 +5,9 @@ use actix_web::http::header::{ALLOW, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TY
 use actix_web::test::TestRequest;
 use serde_json::json;
 
+use super::fakes::{node, node_with};
 use super::{admin, send};
 use crate::http::auth::Role;
-use crate::http::fakes::{node, node_with};
 use crate::http::limits::Bounds;
 use crate::http::routes::{Access, ROUTES};
 

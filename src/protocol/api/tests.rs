@@ -246,6 +246,15 @@ fn the_same_content_has_the_same_fingerprint_whatever_its_form() {
     assert_eq!(standard(Publish::read(one)).fingerprint, standard(Publish::read(other.as_bytes())).fingerprint);
 }
 
+/// The text `9012345678901234567890` and the nearest number's shortest text are one number; a reader that rounds otherwise takes them for two.
+#[test]
+fn a_number_has_the_same_fingerprint_in_every_spelling() {
+    let spelled = |number: &str| standard(Publish::read(format!("{{\"id\":\"a\",\"payload\":[{number}]}}").as_bytes())).fingerprint;
+    assert_eq!(spelled("9012345678901234567890"), spelled("9.012345678901235e21"));
+    assert_eq!(spelled("0.1"), spelled("0.1000000000000000055"));
+    assert_ne!(spelled("0.1"), spelled("0.10000000000000002"));
+}
+
 #[test]
 fn other_content_has_another_fingerprint() {
     let variants = [

@@ -16,9 +16,9 @@ use crate::ledger::view::{DeliveryView, EngagementView, UserView};
 use crate::ledger::{Applied, Command};
 use crate::ports::{Read, ReadError, ShardStatus};
 
-use super::auth::{ApiKey, ApiKeys, Role};
-use super::limits::Bounds;
-use super::state::{Api, CallError, OneNode, Parts, Users};
+use crate::http::auth::{ApiKey, ApiKeys, Role};
+use crate::http::limits::Bounds;
+use crate::http::state::{Api, CallError, OneNode, Parts, Users};
 
 /// The shards of the fake ledger; a user's shard is the length of the id.
 pub const SHARD_COUNT: u16 = 3;
