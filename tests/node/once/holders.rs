@@ -43,7 +43,9 @@ pub fn violations(entries: &[Entry], lease_ms: u64) -> (Vec<String>, usize) {
                 continue;
             }
             moves += 1;
-            if !facts.was_free(key, old, new, lease_ms) {
+            // Within one ms nobody can tell which of two offers was the first.
+            let other_way_round = old.at == new.at && facts.was_free(key, new, old, lease_ms);
+            if !facts.was_free(key, old, new, lease_ms) && !other_way_round {
                 found.push(format!("G5: {key:?} was offered to {new:?} while {old:?} held it"));
             }
         }
