@@ -8,6 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -88,7 +89,7 @@ impl Device {
     }
 
     async fn upgrade(stream: TcpStream, request: Request) -> Result<Device, u16> {
-        match within("the upgrade", tokio_tungstenite::client_async(request, stream)).await {
+        match within("the upgrade", tokio_tungstenite::client_async_with_config(request, stream, Some(small_buffers()))).await {
             Ok((socket, response)) => Ok(Device::new(socket, &response)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the upgrade failed: {error}"),
@@ -100,7 +101,8 @@ impl Device {
         let stream = TcpStream::connect(&address.0).await.ok()?;
         stream.set_nodelay(true).ok()?;
         let request = upgrade_request(&address.0, CONNECT, headers);
-        let (socket, response) = within("the upgrade", tokio_tungstenite::client_async(request, stream)).await.ok()?;
+        let (socket, response) =
+            within("the upgrade", tokio_tungstenite::client_async_with_config(request, stream, Some(small_buffers()))).await.ok()?;
         Some(Device::new(socket, &response))
     }
 
@@ -260,20 +262,25 @@ impl Device {
         }
     }
 
-    /// Closes the connection with a Close frame, and waits until the server has closed it too.
-    pub async fn close(mut self) {
+    /// Closes the connection with a Close frame, and waits until the server has closed it too. What was under way until then.
+    pub async fn close(mut self) -> Vec<Value> {
+        let mut under_way: Vec<Value> = self.inbox.drain(..).collect();
         let _ = self.socket.close(None).await;
-        loop {
-            if let Event::Closed(_) | Event::Broken = self.next().await {
-                return;
-            }
+        while let Event::Message(message) = self.next().await {
+            under_way.push(message);
         }
+        under_way
     }
 
     /// Loses the connection: no Close frame.
     pub fn vanish(self) {
         drop(self);
     }
+}
+
+/// Buffers that ten thousand devices of one test can afford.
+fn small_buffers() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(4 * 1024).write_buffer_size(0)
 }
 
 fn upgrade_request(address: &str, path: &str, headers: &[(&'static str, &str)]) -> Request {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use engage::clock;
+use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use super::history::{Entry, History, Key, Session};
+use super::history::{Entry, History, Key, Leave, Session};
 use super::judge::payload_of;
 use crate::support::api::{Api, engagements};
 use crate::support::device::{Device, Event, SUBPROTOCOL};
@@ -29,6 +30,11 @@ pub struct Signals {
     pub over: Arc<AtomicBool>,
 }
 
+/// Whether the crowd publishes this id to all devices of a user at once.
+pub fn is_shared(id: &str) -> bool {
+    id.ends_with(['3', '7'])
+}
+
 /// Publishes for one user, one after another, each until it is answered.
 pub async fn publisher(api: Api, user: String, signals: Signals, history: History) {
     for number in 0.. {
@@ -36,7 +42,8 @@ pub async fn publisher(api: Api, user: String, signals: Signals, history: Histor
             return;
         }
         let id = format!("e{number}");
-        let body = json!({"id": id, "payload": payload_of(&user, &id), "steps": STEPS, "priority": number % 3});
+        let targets = if is_shared(&id) { "all" } else { "active" };
+        let body = json!({"id": id, "payload": payload_of(&user, &id), "steps": STEPS, "priority": number % 3, "targets": targets});
         while !publish_once(&api, &user, &id, &body, &history).await {
             pass(Duration::from_millis(20)).await;
         }
@@ -67,108 +74,144 @@ pub struct Person {
     pub address: Address,
     pub user: String,
     pub device: String,
-    pub seed: u64,
+    pub random: StdRng,
     pub signals: Signals,
     pub history: History,
+    /// Acks without a confirm.
+    pub unconfirmed: Vec<Value>,
+}
+
+/// One connection of a person.
+struct Link {
+    device: Device,
+    session: Session,
+}
+
+/// Whether a connection goes on.
+#[derive(PartialEq)]
+enum Next {
+    Stay,
+    Leave,
 }
 
 impl Person {
     /// Connects again and again, and does what is offered, until it is over.
-    pub async fn live(self) {
-        let mut random = StdRng::seed_from_u64(self.seed);
-        let mut unconfirmed: Vec<Value> = Vec::new();
+    pub async fn live(mut self) {
         while !self.signals.over.load(Ordering::Relaxed) {
             match Device::try_open(&self.address, &[("Sec-WebSocket-Protocol", SUBPROTOCOL)]).await {
-                Some(device) => self.one_connection(device, &mut unconfirmed, &mut random).await,
+                Some(device) => self.one_connection(Link { device, session: next_session() }).await,
                 None => pass(Duration::from_millis(20)).await,
             }
         }
     }
 
-    async fn one_connection(&self, mut device: Device, unconfirmed: &mut Vec<Value>, random: &mut StdRng) {
-        let session = next_session();
-        self.history.note(Entry::Hello { session });
+    async fn one_connection(&mut self, mut link: Link) {
+        let session = link.session;
+        let (user, device) = (self.user.clone(), self.device.clone());
+        self.history.note(Entry::Hello { session, user, device, wall: clock::wall_ms() });
         // Some clients keep their unconfirmed acks, some forget them.
-        let acks = if random.random_bool(0.5) { std::mem::take(unconfirmed) } else { Vec::new() };
-        let hello = Hello::new(&self.user, &self.device).acks(&acks).max_in_flight(random.random_range(1..8));
-        if device.try_send(hello.message()).await.is_err() {
-            *unconfirmed = acks;
+        let acks = if self.random.random_bool(0.5) { std::mem::take(&mut self.unconfirmed) } else { Vec::new() };
+        let hello = Hello::new(&self.user, &self.device).acks(&acks).max_in_flight(self.random.random_range(1..8));
+        if link.device.try_send(hello.message()).await.is_err() {
+            self.unconfirmed = acks;
             return;
         }
-        let mut left_messages = random.random_range(5..60_u32);
+        let mut left_messages = self.random.random_range(5..60_u32);
         while left_messages > 0 && !self.signals.over.load(Ordering::Relaxed) {
-            let Ok(event) = tokio::time::timeout(Duration::from_millis(500), device.next_without_deadline()).await else {
+            let Ok(event) = tokio::time::timeout(Duration::from_millis(500), link.device.next_without_deadline()).await else {
                 // Nothing comes: what this device looked away from comes back with another connection.
                 left_messages = left_messages.saturating_sub(10);
                 continue;
             };
             let Event::Message(message) = event else { return };
             left_messages -= 1;
-            if !self.handle(&mut device, session, &message, unconfirmed, random).await {
+            if self.handle(&mut link, &message).await == Next::Leave || self.look_away_or_back(&mut link).await == Next::Leave {
                 return;
             }
         }
-        if random.random_bool(0.3) { device.vanish() } else { device.close().await }
+        let leave = if self.random.random_bool(0.3) { Leave::Lost } else { Leave::Closed };
+        self.history.note(Entry::End { session, leave, wall: clock::wall_ms() });
+        match leave {
+            Leave::Lost => link.device.vanish(),
+            Leave::Closed => {
+                for message in link.device.close().await.iter().filter(|message| message["type"] == "withdraw") {
+                    self.note_withdraw(session, message);
+                }
+            }
+        }
     }
 
-    /// Whether the connection goes on.
-    async fn handle(
-        &self,
-        device: &mut Device,
-        session: Session,
-        message: &Value,
-        unconfirmed: &mut Vec<Value>,
-        random: &mut StdRng,
-    ) -> bool {
+    async fn handle(&mut self, link: &mut Link, message: &Value) -> Next {
+        let session = link.session;
         match message["type"].as_str() {
             Some("welcome") => {
                 for answer in message["acks"].as_array().into_iter().flatten().filter(|answer| answer["type"] == "confirm") {
                     self.note_confirm(session, answer);
                 }
-                true
+                Next::Stay
             }
             Some("offer") => {
-                let number = |field: &str| message[field].as_u64().expect("a number");
-                let key = Key::of(&self.user, message);
-                let (step, at) = (number("step"), number("at"));
+                let (key, step, at) = (Key::of(&self.user, message), number(message, "step"), number(message, "at"));
                 self.history.note(Entry::Offer { session, key, step, at, payload: message["payload"].clone() });
-                self.ack(device, message, step, unconfirmed, random).await
+                self.ack(link, message, step).await
+            }
+            Some("withdraw") => {
+                self.note_withdraw(session, message);
+                Next::Stay
             }
             Some("confirm") => {
                 self.note_confirm(session, message);
-                unconfirmed.retain(|ack| {
-                    ack["id"] != message["id"] || ack["window"] != message["window"] || ack["step"].as_u64() > message["step"].as_u64()
-                });
-                let step = message["step"].as_u64().expect("a step");
+                let is_same = |ack: &Value| ack["id"] == message["id"] && ack["window"] == message["window"];
+                self.unconfirmed.retain(|ack| !is_same(ack) || number(ack, "step") > number(message, "step"));
+                let step = number(message, "step");
                 if step >= STEPS || message["state"] == "completed" {
-                    return true;
+                    return Next::Stay;
                 }
-                self.ack(device, message, step + 1, unconfirmed, random).await
+                self.ack(link, message, step + 1).await
             }
             Some("error") => panic!("{} was told {message}", self.user),
-            Some("bye") => false,
-            _ => true,
+            Some("bye") => Next::Leave,
+            _ => Next::Stay,
         }
     }
 
-    /// Acks a step of what `message` names, or, now and then, looks away.
-    async fn ack(&self, device: &mut Device, message: &Value, step: u64, unconfirmed: &mut Vec<Value>, random: &mut StdRng) -> bool {
-        if random.random_bool(0.05) {
-            return true;
+    /// Acks a step of what `message` names, or, now and then, does not get to it.
+    async fn ack(&mut self, link: &mut Link, message: &Value, step: u64) -> Next {
+        if self.random.random_bool(0.05) {
+            return Next::Stay;
         }
         self.history.note(Entry::Ack { key: Key::of(&self.user, message), step });
-        let ack = json!({"id": message["id"], "window": message["window"], "step": step});
-        unconfirmed.push(ack.clone());
-        let mut sent = ack;
-        sent["type"] = json!("ack");
-        device.try_send(&sent).await.is_ok()
+        let mut ack = json!({"id": message["id"], "window": message["window"], "step": step});
+        self.unconfirmed.push(ack.clone());
+        ack["type"] = json!("ack");
+        send(link, &ack).await
+    }
+
+    /// Now and then the person puts the device away, or takes it up.
+    async fn look_away_or_back(&mut self, link: &mut Link) -> Next {
+        if self.random.random_bool(0.95) {
+            return Next::Stay;
+        }
+        send(link, &json!({"type": "visible", "visible": self.random.random_bool(0.5)})).await
+    }
+
+    fn note_withdraw(&self, session: Session, withdraw: &Value) {
+        self.history.note(Entry::Withdraw { session, key: Key::of(&self.user, withdraw), at: number(withdraw, "at") });
     }
 
     fn note_confirm(&self, session: Session, confirm: &Value) {
-        let number = |field: &str| confirm[field].as_u64().expect("a number");
         let state = confirm["state"].as_str().expect("a state").to_owned();
-        self.history.note(Entry::Confirm { session, key: Key::of(&self.user, confirm), step: number("step"), state, at: number("at") });
+        let (step, at) = (number(confirm, "step"), number(confirm, "at"));
+        self.history.note(Entry::Confirm { session, key: Key::of(&self.user, confirm), step, state, at });
     }
+}
+
+async fn send(link: &mut Link, message: &Value) -> Next {
+    if link.device.try_send(message).await.is_ok() { Next::Stay } else { Next::Leave }
+}
+
+fn number(message: &Value, field: &str) -> u64 {
+    message[field].as_u64().unwrap_or_else(|| panic!("no {field} in {message}"))
 }
 
 fn next_session() -> Session {

@@ -1,4 +1,4 @@
-//! What clients saw and did, in the order in which one host saw it. Written by many tasks, judged by `judge.rs`.
+//! What clients saw and did, in the order in which one host saw it. Written by many tasks, judged by `judge.rs` and `holders.rs`.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,7 +23,16 @@ impl Key {
 /// One connection of one device.
 pub type Session = u64;
 
-/// Something that a client or a publisher saw or did.
+/// How a client ended its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// With a Close frame.
+    Closed,
+    /// Without a word.
+    Lost,
+}
+
+/// Something that a client or a publisher saw or did. `at` is ledger time, `wall` the host's wall clock, which ledger time is stamped from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// A publish was answered 201, or 200 as a duplicate of one whose answer was lost.
@@ -31,23 +40,33 @@ pub enum Entry {
     /// A publish got no answer: it may have happened.
     Unanswered { user: String, id: String },
     /// A hello is about to be sent.
-    Hello { session: Session },
-    /// A device was offered a step. `at` is ledger time.
+    Hello { session: Session, user: String, device: String, wall: u64 },
+    /// A device was offered a step.
     Offer { session: Session, key: Key, step: u64, at: u64, payload: Value },
+    /// A device was told to take it off the screen.
+    Withdraw { session: Session, key: Key, at: u64 },
     /// An ack is about to be sent.
     Ack { key: Key, step: u64 },
     /// A confirm came.
     Confirm { session: Session, key: Key, step: u64, state: String, at: u64 },
-    /// The node was killed.
-    Kill,
+    /// A client is about to end its connection.
+    End { session: Session, leave: Leave, wall: u64 },
+    /// The node is about to be killed.
+    Kill { wall: u64 },
+    /// The node is about to be told to stop.
+    Stop { wall: u64 },
 }
 
 impl Entry {
     /// The delivery that it is about, where it is about one.
     pub fn key(&self) -> Option<&Key> {
         match self {
-            Entry::Accepted { key } | Entry::Offer { key, .. } | Entry::Ack { key, .. } | Entry::Confirm { key, .. } => Some(key),
-            Entry::Unanswered { .. } | Entry::Hello { .. } | Entry::Kill => None,
+            Entry::Accepted { key }
+            | Entry::Offer { key, .. }
+            | Entry::Withdraw { key, .. }
+            | Entry::Ack { key, .. }
+            | Entry::Confirm { key, .. } => Some(key),
+            Entry::Unanswered { .. } | Entry::Hello { .. } | Entry::End { .. } | Entry::Kill { .. } | Entry::Stop { .. } => None,
         }
     }
 }

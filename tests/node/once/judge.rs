@@ -42,7 +42,7 @@ struct Judge {
 impl Judge {
     fn take(&mut self, place: usize, entry: &Entry) {
         match entry {
-            Entry::Hello { session } => {
+            Entry::Hello { session, .. } => {
                 self.hellos.insert(*session, place);
             }
             Entry::Offer { session, key, step, at, payload } => {
@@ -55,7 +55,7 @@ impl Judge {
                 known.acked = known.acked.max(*step);
             }
             Entry::Confirm { key, step, state, at, .. } => self.confirmed(place, key, *step, state, *at),
-            Entry::Accepted { .. } | Entry::Unanswered { .. } | Entry::Kill => {}
+            _ => {}
         }
     }
 
@@ -130,6 +130,10 @@ pub fn settled_keys(entries: &[Entry]) -> BTreeSet<Key> {
     entries.iter().filter_map(settled).collect()
 }
 
+fn hello(session: Session) -> Entry {
+    Entry::Hello { session, user: "u".to_owned(), device: "d".to_owned(), wall: 0 }
+}
+
 /// A short history in which all goes well.
 fn good() -> (Vec<Entry>, Key) {
     let key = Key { user: "u".to_owned(), id: "x".to_owned(), window: "w".to_owned() };
@@ -137,13 +141,13 @@ fn good() -> (Vec<Entry>, Key) {
     let confirm = |session, step, state: &str, at| Entry::Confirm { session, key: key.clone(), step, state: state.to_owned(), at };
     let entries = vec![
         Entry::Accepted { key: key.clone() },
-        Entry::Hello { session: 1 },
+        hello(1),
         offer(1, 1, 10),
         Entry::Ack { key: key.clone(), step: 1 },
         confirm(1, 1, "in_progress", 11),
         Entry::Ack { key: key.clone(), step: 2 },
-        Entry::Kill,
-        Entry::Hello { session: 2 },
+        Entry::Kill { wall: 11 },
+        hello(2),
         offer(2, 3, 12),
         Entry::Ack { key: key.clone(), step: 3 },
         confirm(2, 3, "completed", 13),
@@ -162,9 +166,9 @@ fn the_judge_finds_each_planted_fault() {
     let offer = |session, step, at, payload| Entry::Offer { session, key: key.clone(), step, at, payload };
     let payload = payload_of("u", "x");
     let planted = [
-        ("G1", vec![Entry::Hello { session: 3 }, offer(3, 4, 12, payload.clone())]),
+        ("G1", vec![hello(3), offer(3, 4, 12, payload.clone())]),
         ("G1", vec![offer(2, 4, 14, payload.clone())]),
-        ("G4", vec![Entry::Hello { session: 3 }, offer(3, 1, 9, payload.clone())]),
+        ("G4", vec![hello(3), offer(3, 1, 9, payload.clone())]),
         ("step fell", vec![offer(2, 2, 20, payload)]),
         ("phantom", vec![offer(2, 3, 13, Value::Null)]),
         ("unsettled", vec![Entry::Confirm { session: 2, key: key.clone(), step: 3, state: "shown".to_owned(), at: 15 }]),

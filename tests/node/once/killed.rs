@@ -1,4 +1,4 @@
-//! The node is killed again and again under load, at moments that a seed draws. `ENGAGE_TEST_SEED` repeats a run, `ENGAGE_TEST_KILLS` makes a longer one.
+//! The node is killed, or stopped, again and again under load, at moments that a seed draws. `ENGAGE_TEST_SEED` repeats a run, `ENGAGE_TEST_KILLS` makes a longer one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -10,12 +10,14 @@ use rand::{RngExt, SeedableRng};
 
 use super::crowd::{Person, Signals, publisher};
 use super::history::{Entry, History, Key, is_settled};
+use super::holders;
 use super::judge::{accepted_keys, settled_keys, violations};
 use crate::support::api::{Api, engagement};
 use crate::support::node::{Node, Settings};
 use crate::support::{DEADLINE, wait, whole_number_from};
 
 const USERS: usize = 8;
+const LEASE_MS: u64 = 1_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_kill_brings_back_what_was_confirmed_or_loses_what_was_accepted() {
@@ -35,17 +37,25 @@ async fn no_kill_brings_back_what_was_confirmed_or_loses_what_was_accepted() {
                 address: node.address_of(),
                 user: user.clone(),
                 device: device.to_owned(),
-                seed: random.random(),
+                random: StdRng::seed_from_u64(random.random()),
                 signals,
                 history,
+                unconfirmed: Vec::new(),
             };
             crowd.spawn(person.live());
         }
     }
-    for _ in 0..kills {
+    for round in 0..kills {
         wait::pass(Duration::from_millis(random.random_range(100..900))).await;
-        history.note(Entry::Kill);
-        node.kill();
+        if round == 0 || random.random_bool(0.75) {
+            history.note(Entry::Kill { wall: clock::wall_ms() });
+            node.kill();
+        } else {
+            history.note(Entry::Stop { wall: clock::wall_ms() });
+            node.ask_to_stop();
+            let (status, _) = tokio::task::block_in_place(|| node.wait_for_exit());
+            assert!(status.success(), "a stopped node exits with 0, not {status}");
+        }
         node.start_again_async().await;
     }
     wait::pass(Duration::from_millis(500)).await;
@@ -57,7 +67,10 @@ async fn no_kill_brings_back_what_was_confirmed_or_loses_what_was_accepted() {
     }
     let entries = history.entries();
     assert_eq!(violations(&entries), Vec::<String>::new(), "seed {seed}");
-    assert_enough_happened(&entries, kills);
+    let (two_holders, moves) = holders::violations(&entries, LEASE_MS);
+    assert_eq!(two_holders, Vec::<String>::new(), "seed {seed}");
+    assert!(moves > 0, "nothing ever moved from one device to another");
+    assert_enough_happened(&entries);
     assert_each_settled_once(&node, &entries).await;
     assert_eq!(Api::admin(&node).metric("engage_redelivery_after_ack_total").await, 0.0);
 }
@@ -87,14 +100,14 @@ async fn wait_until_all_is_settled(node: &Node, history: &History, seed: u64) {
 }
 
 /// A run that checked nothing fails.
-fn assert_enough_happened(entries: &[Entry], kills: u64) {
+fn assert_enough_happened(entries: &[Entry]) {
     let count = |wanted: fn(&Entry) -> bool| entries.iter().filter(|entry| wanted(entry)).count();
     let accepted = accepted_keys(entries).len();
     let hellos = count(|entry| matches!(entry, Entry::Hello { .. }));
     let offers = count(|entry| matches!(entry, Entry::Offer { .. }));
     let unanswered = count(|entry| matches!(entry, Entry::Unanswered { .. }));
     println!("{accepted} accepted, {unanswered} unanswered, {hellos} hellos, {offers} offers, {} entries", entries.len());
-    assert_eq!(count(|entry| matches!(entry, Entry::Kill)) as u64, kills);
+    assert!(count(|entry| matches!(entry, Entry::Kill { .. })) > 0, "the node was never killed");
     assert!(accepted >= 50, "only {accepted} publishes were accepted");
     assert!(hellos >= 2 * USERS * 2, "only {hellos} hellos: nobody came back");
     assert!(offers > accepted, "nothing was ever offered again");

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod history;
+mod holders;
 mod judge;
 mod killed;
 mod restarts;
