@@ -3,7 +3,7 @@
 use crate::ledger::command::Attach;
 use crate::ledger::ids::{ConnectionId, UserId};
 use crate::protocol::code::Code;
-use crate::protocol::hello::Hello;
+use crate::protocol::hello::{Hello, HelloAck};
 use crate::protocol::refusal::Refusal;
 use crate::protocol::token::{Claims, TokenError, Verifier};
 
@@ -12,10 +12,18 @@ use crate::protocol::token::{Claims, TokenError, Verifier};
 pub struct Admitted {
     pub user: UserId,
     pub attach: Attach,
-    /// The acks that can't be taken, each with its place among the hello's.
-    pub refused: Vec<(usize, Refusal)>,
+    pub acks: HelloAcks,
     /// When the token ends, ms since the epoch.
     pub expires_at_ms: u64,
+}
+
+/// What is needed to answer the acks of a hello, beside what the ledger says to those that it was given.
+#[derive(Clone, Debug, Default)]
+pub struct HelloAcks {
+    /// The acks that can't be taken, each with its place among the hello's.
+    pub refused: Vec<(usize, Refusal)>,
+    /// The client's own number for each, to be echoed.
+    pub references: Vec<Option<i64>>,
 }
 
 /// Where a hello comes from.
@@ -42,11 +50,12 @@ pub fn admit(verifier: &Verifier, hello: Hello, arrival: &Arrival<'_>) -> Result
         return Err(Refusal::new(Code::Forbidden, "the token is for another device"));
     }
     let mut acks = Vec::with_capacity(hello.acks.len());
-    let mut refused = Vec::new();
-    for (index, ack) in hello.acks.into_iter().enumerate() {
+    let mut answers = HelloAcks::default();
+    for (index, HelloAck { ack, reference }) in hello.acks.into_iter().enumerate() {
+        answers.references.push(reference);
         match ack {
             Ok(ack) => acks.push(ack),
-            Err(refusal) => refused.push((index, refusal)),
+            Err(refusal) => answers.refused.push((index, refusal)),
         }
     }
     let attach = Attach {
@@ -57,7 +66,7 @@ pub fn admit(verifier: &Verifier, hello: Hello, arrival: &Arrival<'_>) -> Result
         acks,
         open: hello.open,
     };
-    Ok(Admitted { user: claims.user, attach, refused, expires_at_ms: claims.expires_at_ms })
+    Ok(Admitted { user: claims.user, attach, acks: answers, expires_at_ms: claims.expires_at_ms })
 }
 
 /// A bad token, as an `error`.

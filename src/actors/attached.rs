@@ -30,12 +30,12 @@ impl Attached {
     /// # Errors
     /// [`CallError`]; the connection is to be closed.
     pub fn attach(registry: &Registry, line: &Arc<Line>, admitted: Admitted) -> Result<Attached, CallError> {
-        let Admitted { user, attach, refused, expires_at_ms } = admitted;
+        let Admitted { user, attach, acks, expires_at_ms } = admitted;
         line.renew(expires_at_ms);
         let device = attach.device.clone();
         let outbox: Arc<dyn Outbox> = line.clone();
         let live = Live::new(outbox, &attach);
-        let door = registry.connect(&user, Connect { live, attach, refused })?;
+        let door = registry.connect(&user, Connect { live, attach, acks })?;
         line.greeted();
         counter!(names::CONNECTIONS_OPENED_TOTAL, "kind" => line.kind.word()).increment(1);
         Ok(Attached { user, device, door, departure: Departure::Lost, connection: line.id })

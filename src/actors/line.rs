@@ -62,6 +62,9 @@ struct Queue {
     batches: VecDeque<Batch>,
     messages_count: usize,
     bytes: usize,
+    /// What the connection answers by itself before it was welcomed: the welcome goes first. Counted in the two sums above.
+    early: Vec<Batch>,
+    is_welcomed: bool,
     ping_waits: bool,
     end: End,
 }
@@ -125,6 +128,34 @@ impl Line {
     /// The client said a good hello.
     pub fn greeted(&self) {
         self.has_greeted.store(true, Relaxed);
+    }
+
+    /// Queues an answer that the connection gives by itself (a `pong`, an `error`). Nothing but an end goes out before the welcome.
+    ///
+    /// # Errors
+    /// As [`Outbox::try_send`].
+    pub fn answer(&self, batch: Batch) -> Result<(), OutboxError> {
+        let mut queue = self.queue();
+        self.check_room(&queue, &batch)?;
+        if queue.is_welcomed {
+            queue.put(batch);
+            drop(queue);
+            self.waker.wake();
+        } else {
+            queue.count(&batch);
+            queue.early.push(batch);
+        }
+        Ok(())
+    }
+
+    fn check_room(&self, queue: &Queue, batch: &Batch) -> Result<(), OutboxError> {
+        if !matches!(queue.end, End::Open) {
+            return Err(OutboxError::Closed);
+        }
+        let is_over = queue.messages_count + batch.count() > self.limits.outbox_messages_max
+            || queue.bytes + batch.len_bytes() > self.limits.outbox_bytes_max;
+        // A batch alone always fits: it is bounded by what its maker may put in.
+        if is_over && queue.messages_count > 0 { Err(OutboxError::Full) } else { Ok(()) }
     }
 
     /// Whether its end has been decided.
@@ -214,16 +245,10 @@ impl Line {
 impl Outbox for Line {
     fn try_send(&self, batch: Batch) -> Result<(), OutboxError> {
         let mut queue = self.queue();
-        if !matches!(queue.end, End::Open) {
-            return Err(OutboxError::Closed);
-        }
-        let is_over = queue.messages_count + batch.count() > self.limits.outbox_messages_max
-            || queue.bytes + batch.len_bytes() > self.limits.outbox_bytes_max;
-        // A batch alone always fits: it is bounded by what its maker may put in.
-        if is_over && queue.messages_count > 0 {
-            return Err(OutboxError::Full);
-        }
+        self.check_room(&queue, &batch)?;
         queue.put(batch);
+        // The first that comes from the user's actor is the welcome.
+        queue.release_early();
         drop(queue);
         self.waker.wake();
         Ok(())
@@ -235,9 +260,10 @@ impl Outbox for Line {
             return;
         }
         if ending.queued == Queued::Dropped {
-            queue.batches = VecDeque::new();
+            (queue.batches, queue.early) = (VecDeque::new(), Vec::new());
             (queue.messages_count, queue.bytes) = (0, 0);
         }
+        queue.release_early();
         if let Some(last) = ending.last.take() {
             queue.put(last);
         }
@@ -253,9 +279,18 @@ impl Outbox for Line {
 
 impl Queue {
     fn put(&mut self, batch: Batch) {
+        self.count(&batch);
+        self.batches.push_back(batch);
+    }
+
+    fn count(&mut self, batch: &Batch) {
         self.messages_count += batch.count();
         self.bytes += batch.len_bytes();
-        self.batches.push_back(batch);
+    }
+
+    fn release_early(&mut self) {
+        self.is_welcomed = true;
+        self.batches.extend(std::mem::take(&mut self.early));
     }
 
     /// The next batches as one frame.

@@ -5,6 +5,7 @@ use futures_util::task::noop_waker;
 
 use super::*;
 use crate::actors::fakes::connection;
+use crate::ledger::time::LedgerTime;
 use crate::protocol::server_message::ServerMessage;
 
 fn line(limits: Limits) -> Line {
@@ -117,4 +118,20 @@ async fn a_writer_that_waits_is_woken() {
     tokio::task::yield_now().await;
     std::thread::spawn(move || line.try_send(batch())).join().unwrap().unwrap();
     assert!(matches!(writer.await.unwrap(), Outgoing::Frame(_)));
+}
+
+#[test]
+fn nothing_but_an_end_goes_out_before_the_welcome() {
+    let pong = || Batch::of(&ServerMessage::Pong { reference: Some(1), server_time: LedgerTime(5) });
+    let line = line(Limits::default());
+    line.answer(pong()).unwrap();
+    assert!(next(&line).is_none());
+    line.try_send(batch()).unwrap();
+    assert_eq!(frame(&line), r#"[{"type":"caught_up"},{"type":"pong","ref":1,"server_time":5}]"#);
+    line.answer(pong()).unwrap();
+    assert_eq!(frame(&line), r#"{"type":"pong","ref":1,"server_time":5}"#);
+    let line = super::tests::line(Limits::default());
+    line.answer(pong()).unwrap();
+    line.close(Ending::refused(&Refusal::new(Code::HelloTimeout, "x")));
+    assert!(frame(&line).starts_with(r#"[{"type":"pong""#));
 }

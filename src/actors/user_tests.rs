@@ -1,6 +1,7 @@
 //! What the devices of a user see of the ledger's answers, and what the ledger hears of the devices.
 
 use super::*;
+use crate::actors::admission::HelloAcks;
 use crate::actors::fakes::{
     FakeLedger, FakeOutbox, ack, attach, confirm, connection, device, effect, engagement, offer, until, user, window, yes, yes_and,
 };
@@ -39,7 +40,8 @@ impl House {
 
     fn connect_to(&self, outbox: Arc<FakeOutbox>, attach: Attach, refused: Vec<(usize, Refusal)>) -> (Arc<FakeOutbox>, Arc<Door>) {
         let live = Live::new(outbox.clone() as Arc<dyn Outbox>, &attach);
-        let door = self.registry.connect(&user("u1"), Connect { live, attach, refused }).unwrap();
+        let acks = HelloAcks { refused, references: Vec::new() };
+        let door = self.registry.connect(&user("u1"), Connect { live, attach, acks }).unwrap();
         (outbox, door)
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
+use super::admission::HelloAcks;
 use super::live::Live;
 use super::registry::CallError;
 use crate::ledger::command::{Ack, Attach, Departure, Key, Visibility};
@@ -47,8 +48,7 @@ pub enum ToUser {
 pub struct Connect {
     pub live: Live,
     pub attach: Attach,
-    /// The acks of the hello that can't be taken, with their places.
-    pub refused: Vec<(usize, Refusal)>,
+    pub acks: HelloAcks,
 }
 
 /// What a device says after its hello.
@@ -110,7 +110,7 @@ pub struct Decided {
 pub enum Asker {
     Hello {
         connection: ConnectionId,
-        refused: Vec<(usize, Refusal)>,
+        acks: HelloAcks,
     },
     Ack(Box<AckAsker>),
     Call {

@@ -72,7 +72,9 @@ fn check_type(request: &HttpRequest) -> Result<(), Problem> {
     }
     let Some(value) = request.headers().get(CONTENT_TYPE) else { return Ok(()) };
     let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+    // The last is what curl and others say of any body when they are not told otherwise.
+    let is_unsaid = essence == "application/x-www-form-urlencoded";
+    if is_unsaid || essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
         return Ok(());
     }
     refuse("the body says that it is something else; hint: send `Content-Type: application/json`".to_owned())

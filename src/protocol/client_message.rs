@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 use super::code::Code;
-use super::hello::{self, Hello};
+use super::hello::{self, Hello, HelloAck};
 use super::json;
 use super::refusal::Refusal;
 use crate::ledger::command::{Ack, Key, Visibility};
@@ -132,11 +132,7 @@ pub(super) fn bad(message: &'static str) -> Refusal {
 
 impl Fields<'_> {
     fn message(&self) -> Result<ClientMessage, Refusal> {
-        let reference = match self.reference.map(|raw| raw.get().parse::<i64>()) {
-            None => None,
-            Some(Ok(reference)) => Some(reference),
-            Some(Err(_)) => return Err(self.named(bad("ref must be an integer"))),
-        };
+        let reference = self.reference().map_err(|refusal| self.named(refusal))?;
         let message = match self.kind.and_then(text).as_deref() {
             Some("ack") => self.ack().map(|ack| ClientMessage::Ack { ack, reference }),
             Some("dismiss") => self.key().map(|key| ClientMessage::Dismiss { key, reference }),
@@ -158,9 +154,16 @@ impl Fields<'_> {
         refusal
     }
 
-    /// An ack, also one in a hello; its refusal carries the key.
-    pub(super) fn named_ack(&self) -> Result<Ack, Refusal> {
-        self.ack().map_err(|refusal| self.named(refusal))
+    fn reference(&self) -> Result<Option<i64>, Refusal> {
+        self.reference.map(|raw| raw.get().parse().map_err(|_| bad("ref must be an integer"))).transpose()
+    }
+
+    /// An ack of a hello; its refusal carries the key.
+    pub(super) fn hello_ack(&self) -> HelloAck {
+        let reference = self.reference();
+        let ack = reference.clone().and_then(|_| self.ack()).map_err(|refusal| self.named(refusal));
+        let reference = reference.unwrap_or_default();
+        HelloAck { ack: ack.map_err(|refusal| refusal.with_reference(reference)), reference }
     }
 
     fn ack(&self) -> Result<Ack, Refusal> {

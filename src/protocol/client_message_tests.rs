@@ -66,9 +66,9 @@ fn a_bad_ack_in_a_hello_is_answered_in_its_place() {
     let text = r#"{"type":"hello","device":"d","acks":[{"id":"a","window":"w1","step":1},{"id":"b","window":"no","step":1},{"id":"","window":"w1","step":1},7],
         "open":[{"id":"tour","window":"w2"},{"id":"tour","window":"?"}]}"#;
     let Ok(ClientMessage::Hello(hello)) = one(text) else { panic!("it is a hello") };
-    let codes: Vec<_> = hello.acks.iter().map(|ack| ack.as_ref().err().map(|refusal| refusal.code)).collect();
+    let codes: Vec<_> = hello.acks.iter().map(|ack| ack.ack.as_ref().err().map(|refusal| refusal.code)).collect();
     assert_eq!(codes, [None, Some(Code::UnknownDelivery), Some(Code::BadMessage), Some(Code::BadMessage)]);
-    assert_eq!(hello.acks[1].as_ref().unwrap_err().id.as_deref(), Some("b"));
+    assert_eq!(hello.acks[1].ack.as_ref().unwrap_err().id.as_deref(), Some("b"));
     assert_eq!(hello.open, [key("tour", "w2")]);
 }
 

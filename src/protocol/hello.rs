@@ -24,8 +24,16 @@ pub struct Hello {
     pub visibility: Visibility,
     /// 1 to [`MAX_IN_FLIGHT_MAX`].
     pub max_in_flight: u16,
-    pub acks: Vec<Result<Ack, Refusal>>,
+    pub acks: Vec<HelloAck>,
     pub open: Vec<Key>,
+}
+
+/// An ack that the client has no confirm for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelloAck {
+    pub ack: Result<Ack, Refusal>,
+    /// The client's own number for it, echoed with the answer.
+    pub reference: Option<i64>,
 }
 
 pub(super) fn read(fields: &Fields<'_>) -> Result<Hello, Refusal> {
@@ -51,9 +59,10 @@ fn max_in_flight(fields: &Fields<'_>) -> Result<u16, Refusal> {
     }
 }
 
-fn acks(hello: &Fields<'_>) -> Result<Vec<Result<Ack, Refusal>>, Refusal> {
+fn acks(hello: &Fields<'_>) -> Result<Vec<HelloAck>, Refusal> {
     let items = list(hello.acks, "acks must be a list of at most 256 acks")?;
-    Ok(items.into_iter().map(|item| object(item).and_then(|fields| fields.named_ack())).collect())
+    let read = |item| object(item).map_or_else(|refusal| HelloAck { ack: Err(refusal), reference: None }, |fields| fields.hello_ack());
+    Ok(items.into_iter().map(read).collect())
 }
 
 /// A key that is none of ours is left out: no ledger can have given it to the client.

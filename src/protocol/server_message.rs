@@ -39,7 +39,7 @@ pub struct Welcome<'a> {
     pub heartbeat_ms: u64,
     pub max_in_flight: u16,
     /// One for each ack of the hello, in its order.
-    pub acks: &'a [Answer],
+    pub acks: &'a [(Answer, Option<i64>)],
 }
 
 /// What became of an ack.
@@ -56,6 +56,15 @@ impl Answer {
         match self {
             Answer::Confirm(confirm) => ServerMessage::Confirm { confirm, reference },
             Answer::Error(refusal) => ServerMessage::Error(refusal),
+        }
+    }
+}
+
+impl Answer {
+    /// An error carries the client's number itself.
+    pub fn refer_to(&mut self, reference: Option<i64>) {
+        if let Answer::Error(refusal) = self {
+            refusal.reference = reference;
         }
     }
 }
@@ -147,7 +156,7 @@ fn write_welcome(object: &mut Object<'_>, welcome: &Welcome<'_>) {
     object.number("server_time", welcome.server_time.0);
     object.number("heartbeat_ms", welcome.heartbeat_ms);
     object.number("max_in_flight", welcome.max_in_flight);
-    object.list("acks", welcome.acks, |answer, out| answer.message(None).write(out));
+    object.list("acks", welcome.acks, |(answer, reference), out| answer.message(*reference).write(out));
 }
 
 fn write_offer(object: &mut Object<'_>, offer: &Offer) {

@@ -60,7 +60,8 @@ fn a_confirm_echoes_the_ref_if_there_was_one() {
 #[test]
 fn a_welcome_answers_the_acks_in_their_order() {
     let (user, device) = (UserId::parse("ü\"1").unwrap(), DeviceId::parse("d1").unwrap());
-    let acks = [Answer::Confirm(confirm()), Answer::Error(Refusal::new(Code::UnknownDelivery, "x").with_key("b", "no"))];
+    let refused = Refusal::new(Code::UnknownDelivery, "x").with_key("b", "no");
+    let acks = [(Answer::Confirm(confirm()), Some(41)), (Answer::Error(refused), None)];
     let welcome = Welcome {
         user: &user,
         device: &device,
@@ -75,7 +76,7 @@ fn a_welcome_answers_the_acks_in_their_order() {
     let value: Value = serde_json::from_str(&written(&ServerMessage::Welcome(welcome))).unwrap();
     let expected = json!({"type":"welcome","user":"ü\"1","device":"d1","connection":"ff-1","node":"n1","window":{"id":"w1a","opened_at":1,"closes_at":2},"server_time":1,
         "heartbeat_ms":25000,"max_in_flight":16,"acks":[
-            {"type":"confirm","id":"nps","window":"w1a","step":2,"steps":5,"state":"in_progress","yours":true,"at":9},
+            {"type":"confirm","id":"nps","window":"w1a","step":2,"steps":5,"state":"in_progress","yours":true,"at":9,"ref":41},
             {"type":"error","code":"unknown_delivery","message":"x","retry":false,"id":"b","window":"no"}]});
     assert_eq!(value, expected);
 }

@@ -4,6 +4,7 @@ use actix::Context;
 use metrics::{counter, histogram};
 
 use super::User;
+use crate::actors::admission::HelloAcks;
 use crate::actors::outbox::Ending;
 use crate::actors::step::Step;
 use crate::actors::work::{AckAsker, Asker, Decided};
@@ -32,7 +33,7 @@ impl User {
         self.last_at = applied.at;
         let mut step = Step::default();
         match (asker, applied.reply) {
-            (Asker::Hello { connection, refused }, Reply::Attach(reply)) => self.attached(&mut step, connection, reply, refused),
+            (Asker::Hello { connection, acks }, Reply::Attach(reply)) => self.attached(&mut step, connection, reply, acks),
             (Asker::Ack(asker), Reply::Ack(reply)) => self.acked(&mut step, &asker, reply),
             (Asker::Call { device, answer }, reply) => {
                 if let (Some(device), Reply::Ack(AckReply::Confirm(confirm))) = (&device, &reply) {
@@ -51,19 +52,19 @@ impl User {
         self.speak(step);
     }
 
-    fn attached(&mut self, step: &mut Step, connection: ConnectionId, reply: AttachReply, refused: Vec<(usize, Refusal)>) {
+    fn attached(&mut self, step: &mut Step, connection: ConnectionId, reply: AttachReply, asked: HelloAcks) {
         // It may have gone meanwhile; then the ledger hears of that next.
         let Some(live) = self.live.get_mut(connection) else { return };
         let device = live.device.clone();
         match reply {
             AttachReply::Attached { window, acks } => {
                 live.is_attached = true;
-                let acks = self.answers(acks, refused, &device);
+                let acks = self.answers(acks, asked, &device);
                 self.welcome(step, connection, window, &acks);
             }
             AttachReply::TooManyDevices { acks } => {
-                for answer in self.answers(acks, refused, &device) {
-                    step.tell(connection, &answer.message(None));
+                for (answer, reference) in self.answers(acks, asked, &device) {
+                    step.tell(connection, &answer.message(reference));
                 }
                 counter!(names::LIMITED_TOTAL, "limit" => "connections_per_user").increment(1);
                 let refusal = Refusal::new(Code::TooManyConnections, "this user has all the connections that one may have");
@@ -76,7 +77,7 @@ impl User {
         }
     }
 
-    fn welcome(&mut self, step: &mut Step, connection: ConnectionId, window: Window, acks: &[Answer]) {
+    fn welcome(&mut self, step: &mut Step, connection: ConnectionId, window: Window, acks: &[(Answer, Option<i64>)]) {
         let Some(live) = self.live.get(connection) else { return };
         let welcome = Welcome {
             user: &self.user,
@@ -93,13 +94,15 @@ impl User {
     }
 
     /// Puts the answers to a hello's acks back in order, with those that never went to the ledger in their places.
-    fn answers(&mut self, replies: Vec<AckReply>, refused: Vec<(usize, Refusal)>, device: &DeviceId) -> Vec<Answer> {
+    fn answers(&mut self, replies: Vec<AckReply>, asked: HelloAcks, device: &DeviceId) -> Vec<(Answer, Option<i64>)> {
         let mut answers: Vec<Answer> = replies.into_iter().map(|reply| self.answer(reply, device)).collect();
-        for (index, refusal) in refused {
+        for (index, refusal) in asked.refused {
             counter!(names::ACKS_TOTAL, "result" => refusal.code.name()).increment(1);
             answers.insert(index.min(answers.len()), Answer::Error(refusal));
         }
-        answers
+        let references = asked.references.into_iter().chain(std::iter::repeat(None));
+        answers.iter_mut().zip(references.clone()).for_each(|(answer, reference)| answer.refer_to(reference));
+        answers.into_iter().zip(references).collect()
     }
 
     fn answer(&mut self, reply: AckReply, device: &DeviceId) -> Answer {
@@ -117,9 +120,7 @@ impl User {
 
     fn acked(&mut self, step: &mut Step, asker: &AckAsker, reply: AckReply) {
         let mut answer = self.answer(reply, &asker.device);
-        if let Answer::Error(refusal) = &mut answer {
-            refusal.reference = asker.reference;
-        }
+        answer.refer_to(asker.reference);
         step.tell(asker.connection, &answer.message(asker.reference));
         let took = clock::monotonic().saturating_duration_since(asker.taken_at);
         histogram!(names::ACK_SECONDS).record(took.as_secs_f64());

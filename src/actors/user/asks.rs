@@ -20,14 +20,14 @@ use crate::telemetry::names;
 
 impl User {
     pub(super) fn connect(&mut self, connect: Connect) {
-        let Connect { live, attach, refused } = connect;
+        let Connect { live, attach, acks } = connect;
         let connection = live.connection;
         self.live.add(live);
         if self.queue_is_full() {
             return self.end(connection, Ending::refused(&Refusal::new(Code::RateLimited, TOO_MUCH_WAITS)));
         }
         let command = Command::Attach { user: self.user.clone(), attach };
-        self.queue.push_back(Work { command, asker: Asker::Hello { connection, refused } });
+        self.queue.push_back(Work { command, asker: Asker::Hello { connection, acks } });
     }
 
     pub(super) fn said(&mut self, connection: ConnectionId, messages: Vec<Said>) {
