@@ -1,12 +1,12 @@
 //! What the routes of the client protocol share, and the table of them. These routes know tokens only, no API keys.
 
 use actix_web::http::{Method, header};
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::problem::Problem;
+use super::problem::{self, Problem};
 use super::{connect, messages, origin, stream};
 use crate::actors::admission;
 use crate::actors::connections::NoRoom;
@@ -79,15 +79,15 @@ impl From<CallError> for Problem {
 
 /// The routes of the client protocol (CONTRACT §8). They need a `web::Data<ClientEdge>`.
 pub fn routes(app: &mut web::ServiceConfig) {
-    app.service(web::resource("/v1/connect").route(web::get().to(connect::connect)))
-        .service(
-            web::resource("/v1/stream").route(web::post().to(stream::stream)).route(web::method(Method::OPTIONS).to(origin::preflight)),
-        )
-        .service(
-            web::resource("/v1/messages")
-                .route(web::post().to(messages::messages))
-                .route(web::method(Method::OPTIONS).to(origin::preflight)),
-        );
+    let preflight = || web::method(Method::OPTIONS).to(origin::preflight);
+    app.service(resource("/v1/connect", "GET").route(web::get().to(connect::connect)))
+        .service(resource("/v1/stream", "POST, OPTIONS").route(web::post().to(stream::stream)).route(preflight()))
+        .service(resource("/v1/messages", "POST, OPTIONS").route(web::post().to(messages::messages)).route(preflight()));
+}
+
+/// A path that says which methods it takes to whom comes with another.
+fn resource(path: &'static str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move { Err::<HttpResponse, Problem>(problem::no_method(allow.to_owned())) }))
 }
 
 #[cfg(test)]
