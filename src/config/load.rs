@@ -97,6 +97,9 @@ fn explain(error: &figment::Error, figment: &Figment, origins: &Origins) -> Prob
         ErrorKind::InvalidType(..) | ErrorKind::InvalidValue(..) | ErrorKind::InvalidLength(..) if is_secret => {
             "has the wrong type".to_owned()
         }
+        ErrorKind::InvalidType(..) if key.ends_with(".listen") => {
+            format!("= {} is not valid; hint: an IP address and a port, like \"127.0.0.1:7400\"", value.unwrap_or_default())
+        }
         ErrorKind::InvalidType(_, expected) | ErrorKind::InvalidValue(_, expected) => {
             let allowed = range_of(&key).map_or_else(|| expected.clone(), |range| range.to_string());
             format!("= {} is out of range; hint: {allowed}", value.unwrap_or_default())
