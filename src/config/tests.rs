@@ -210,7 +210,7 @@ fn everything_that_is_wrong_is_named_at_once() {
         "[http]\nlisten = 7400\nworkers = \"x\"\n[buffer]\noverflow = \"x\"\nmax_bytes = 12\n[window]\nlength = \"24\"",
         &[("ENGAGE_NODE__STORAGE", "tape")],
         &[
-            "http.listen",
+            "http.listen (engage.toml) = 7400 is not valid",
             "http.workers",
             "buffer.overflow",
             "buffer.max_bytes (engage.toml) = 12",
