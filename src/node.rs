@@ -92,18 +92,19 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node with a checked configuration: makes or reads the secrets that it lacks, takes the HTTP address, brings the shards up, and serves. Runs on
+    /// Starts a node with a checked configuration: takes the HTTP address, makes or reads the secrets that it lacks, brings the shards up, and serves. Runs on
     /// threads of its own; may be awaited on any executor.
     ///
     /// # Errors
     /// [`NodeError`]; nothing runs on then.
     pub async fn start(mut config: Config) -> Result<Node, NodeError> {
+        // Before anything is written: a start that fails on its address leaves the next one a first start.
+        let listener = server::bind(config.http.listen, config.http.backlog)?;
         let secrets = secrets::fill(&mut config)?;
         files::raise_limit(u64::from(config.limits.connections));
         crate::telemetry::install_metrics()?;
         let verifier = parts::verifier(&config.auth)?;
         let server_settings = parts::server_settings(&config)?;
-        let listener = server::bind(config.http.listen, config.http.backlog)?;
         let threads = Threads::start(usize::from(config.cluster.threads)).map_err(NodeError::Threads)?;
 
         let edge = parts::draw_edge();
@@ -203,21 +204,21 @@ impl Node {
     pub async fn stop(self) {
         let Node { config, threads, shards, connections, api, health, server, .. } = self;
         let started = clock::monotonic();
-        let since_start_ms = || u64::try_from(clock::monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
+        let took_ms = || u64::try_from(clock::monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
         health.drain();
         server.pause().await;
         api.close_feeds();
         let (spread, timeout) = (config.limits.drain_spread.duration(), config.limits.drain_timeout.duration());
         let connection_count = connections.count();
         match threads.spawn(async move { connections.drain(spread, timeout).await }).await {
-            Ok(cut_count) => info!(connection_count, cut_count, since_start_ms = since_start_ms(), "clients have been sent away"),
+            Ok(cut_count) => info!(connection_count, cut_count, took_ms = took_ms(), "clients have been sent away"),
             Err(error) => error!(%error, "draining failed"),
         }
         server.stop().await;
-        info!(since_start_ms = since_start_ms(), "http server stopped");
+        info!(took_ms = took_ms(), "http server stopped");
         shards.stop().await;
         threads.stop();
-        info!(since_start_ms = since_start_ms(), "node stopped");
+        info!(took_ms = took_ms(), "node stopped");
     }
 }
 

@@ -4,7 +4,7 @@ mod describe;
 mod logs;
 mod metrics;
 
-pub use logs::{LOG_VARIABLE, LogError, LogFormat, install_logs};
+pub use logs::{LOG_VARIABLE, LogError, LogFormat, install_logs, judge_filter};
 pub use metrics::{MetricsError, install_metrics, render, upkeep, write_gauge};
 
 /// Every metric of the node. Labels stand in braces; `_total` counts, `_seconds` is a histogram, the rest are gauges.

@@ -29,7 +29,10 @@ impl Check {
                 output::note(format_args!("{}, with the environment of this shell, is valid", self.config.display()));
                 Ok(())
             }
-            Err(error) if self.json => bail!("{} is not valid: {}", self.config.display(), count(&error)),
+            Err(error) if self.json && !matches!(error, ConfigError::File { .. }) => {
+                bail!("{} is not valid: {}", self.config.display(), count(&error))
+            }
+            Err(error @ ConfigError::File { .. }) => Err(error.into()),
             Err(error) => bail!("{} is not valid\n{error}", self.config.display()),
         }
     }
@@ -45,8 +48,5 @@ fn problems(error: &ConfigError) -> Vec<Value> {
 }
 
 fn count(error: &ConfigError) -> String {
-    match problems(error).len() {
-        1 => "1 problem".to_owned(),
-        count => format!("{count} problems"),
-    }
+    output::count(problems(error).len() as u64, "problem")
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, value_parser};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -21,10 +22,10 @@ const TOKEN_TTL: Span = Span::from_secs(3_600);
 #[derive(Debug, Args)]
 pub(super) struct Connect {
     /// The person
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     user: String,
     /// The device
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     device: String,
     /// Ack every offer to its last step, and answer every notice
     #[arg(long)]
@@ -32,8 +33,8 @@ pub(super) struct Connect {
     /// Connect as a device that nobody looks at
     #[arg(long)]
     hidden: bool,
-    /// Most unsettled offers to hold at once [default: 16]
-    #[arg(long, value_name = "N")]
+    /// Most unsettled offers to hold at once, 1 to 256 [default: 16]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     max_in_flight: Option<u16>,
     /// A token, instead of one made with the node's secret
     #[arg(long, env = "ENGAGE_TOKEN", hide_env_values = true)]
@@ -48,6 +49,13 @@ pub(super) struct Connect {
 /// How a connection ended, and how long to wait before the next.
 struct Again {
     cause: String,
+    after_ms: u64,
+}
+
+/// What the server said last that bears on how the connection ends.
+#[derive(Default)]
+struct Farewell {
+    why: Option<String>,
     after_ms: u64,
 }
 
@@ -68,19 +76,25 @@ impl Connect {
         if let Some(connection) = device.connection.take() {
             connection.close().await;
         }
-        let unconfirmed = device.outbox.unconfirmed().len();
-        output::note(format_args!("closed; {unconfirmed} acks without a confirm, {} offers on the screen", device.hello.open.len()));
+        let unconfirmed = output::count(device.outbox.unconfirmed().len() as u64, "ack");
+        let on_screen = output::count(device.hello.open.len() as u64, "offer");
+        output::note(format_args!("closed; {unconfirmed} without a confirm, {on_screen} on the screen"));
         ended
     }
 
     /// Never returns but for an error that connecting again can't mend.
     async fn stay_connected(&self, url: &str, device: &mut Device) -> anyhow::Result<()> {
         let mut backoff = Backoff::default();
+        // Said once: whoever saw a node there, or read it, needs no hint.
+        let mut hint = "; hint: is a node running there? `engage serve` starts one";
         loop {
             let again = self.connection(url, device, &mut backoff).await?;
-            device.connection = None;
+            if device.connection.take().is_some() {
+                hint = "";
+            }
             let wait = backoff.next_wait(again.after_ms);
-            output::note(format_args!("{}; connecting again in {} ms", again.cause, wait.as_millis()));
+            output::note(format_args!("{}; connecting again in {} ms{hint}", again.cause, wait.as_millis()));
+            hint = "";
             sleep(wait).await;
         }
     }
@@ -89,25 +103,27 @@ impl Connect {
     async fn connection(&self, url: &str, device: &mut Device, backoff: &mut Backoff) -> anyhow::Result<Again> {
         match Connection::connect(url, device.next_hello(self.token()?)).await {
             Ok(connection) => device.connection = Some(connection),
-            Err(ConnectError::Refused { status: status @ (401 | 403), problem }) => {
+            // The same hello would be refused again; only a limit passes by itself.
+            Err(ConnectError::Refused { status: status @ 400..=499, problem }) if status != 429 => {
                 bail!("refused with {status}{}", problem.map(|problem| format!(": {}", problem.detail)).unwrap_or_default())
             }
             Err(error @ ConnectError::Address(_)) => return Err(error.into()),
             Err(error) => return Ok(Again { cause: error.to_string(), after_ms: 0 }),
         }
-        let mut after_ms = 0;
-        let left = self.listen(device, backoff, &mut after_ms).await?;
-        if left.may_reconnect() { Ok(Again { cause: left.to_string(), after_ms }) } else { Err(left.into()) }
+        let mut farewell = Farewell::default();
+        let left = self.listen(device, backoff, &mut farewell).await?;
+        let cause = format!("{left}{}", farewell.why.map(|why| format!(": {why}")).unwrap_or_default());
+        if left.may_reconnect() { Ok(Again { cause, after_ms: farewell.after_ms }) } else { bail!(cause) }
     }
 
-    async fn listen(&self, device: &mut Device, backoff: &mut Backoff, after_ms: &mut u64) -> anyhow::Result<Left> {
+    async fn listen(&self, device: &mut Device, backoff: &mut Backoff, farewell: &mut Farewell) -> anyhow::Result<Left> {
         let renewal = Duration::from_millis(TOKEN_TTL.ms() / 2);
         let mut renew_at = Instant::from_std(clock::monotonic()) + renewal;
         loop {
             let Some(connection) = &mut device.connection else { bail!("there is no connection to listen on") };
             let received = tokio::select! {
                 received = connection.next() => received,
-                () = sleep_until(renew_at), if self.token.is_none() => {
+                () = sleep_until(renew_at), if self.given_token().is_none() => {
                     renew_at += renewal;
                     match connection.token(&self.token()?).await {
                         Ok(()) => continue,
@@ -121,19 +137,29 @@ impl Connect {
             };
             output::data(&received.json)?;
             match &received.message {
+                ServerMessage::Welcome(welcome) if welcome.user != self.user => {
+                    bail!("the token is for user {}, not for {}; hint: give the --user of the token", welcome.user, self.user)
+                }
                 ServerMessage::Welcome(_) => backoff.reset(),
-                ServerMessage::Bye(bye) => *after_ms = bye.after_ms,
-                _ => {}
+                ServerMessage::Bye(bye) => *farewell = Farewell { why: Some(bye.reason.clone()), after_ms: bye.after_ms },
+                ServerMessage::Error(refusal) => farewell.why = Some(refusal.message.clone()),
+                _ => farewell.why = None,
             }
             // Where it can't be sent, the next `next` says why the connection ended, and the outbox keeps what matters.
             let _ = device.react(&received.message).await;
         }
     }
 
+    /// An empty variable is how a shell says that there is none.
+    fn given_token(&self) -> Option<&str> {
+        self.token.as_deref().filter(|token| !token.is_empty())
+    }
+
     fn token(&self) -> anyhow::Result<String> {
-        match &self.token {
-            Some(token) => Ok(token.clone()),
-            None => Claims::new(&self.user, Some(&self.device), TOKEN_TTL.ms()).sign(&self.target.local.jwt_secret()?),
+        match self.given_token() {
+            Some(token) => Ok(token.to_owned()),
+            None => Claims::new(&self.user, Some(&self.device), TOKEN_TTL.ms())
+                .sign(&self.target.local.jwt_secret("give a token with --token")?),
         }
     }
 }

@@ -30,6 +30,11 @@ pub(super) fn is_closed(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
+/// So many of something, as people say it.
+pub(super) fn count(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// A server's time as people read it.
 pub(super) fn time(ms: u64) -> String {
     match UNIX_EPOCH.checked_add(Duration::from_millis(ms)) {
@@ -63,6 +68,11 @@ mod tests {
             vec!["långt".to_owned(), "up".to_owned()],
         ];
         assert_eq!(table(&rows), "NODE   STATE\nn1     up\nlångt  up");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|n| count(n, "ack")), ["0 acks", "1 ack", "2 acks"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `engage publish`: publishes one engagement to one user, and says what became of it. Sends it once.
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum, value_parser};
 use serde_json::Value;
 
 use super::output;
@@ -11,16 +12,16 @@ use crate::client::{self, Published};
 #[derive(Debug, Args)]
 pub(super) struct Publish {
     /// The person to show it to
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     user: String,
     /// Your name for it: published again in the same window, it is a duplicate
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     id: String,
     /// What to show, any JSON
     #[arg(long, value_parser = json)]
     payload: Value,
     /// How many steps it has [default: 1]
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u8).range(1..=100))]
     steps: Option<u8>,
     /// Which ack is the end of it [default: shown with one step, completed with more]
     #[arg(long, value_enum)]
@@ -44,7 +45,7 @@ pub(super) struct Publish {
     #[arg(long, value_name = "MS")]
     not_before: Option<u64>,
     /// -100 to 100; higher is offered first [default: 0]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, value_parser = value_parser!(i8).range(-100..=100))]
     priority: Option<i8>,
     /// It expires when it would be offered more often; 0 is no limit [default: 0]
     #[arg(long)]
@@ -119,7 +120,7 @@ fn sentence(published: &Published, id: &str, user: &str) -> String {
         Published::Duplicate { window, state, step, closes_at, .. } => {
             format!("duplicate: {id} for {user} is in window {window}, {state}, step {step}, until {}", output::time(*closes_at))
         }
-        Published::Sent { devices } => format!("sent: {id} to {devices} devices of {user}"),
+        Published::Sent { devices } => format!("sent: {id} to {} of {user}", output::count(*devices, "device")),
     }
 }
 

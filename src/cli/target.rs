@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 use crate::client::Api;
@@ -32,8 +32,8 @@ impl Local {
         Ok(config)
     }
 
-    /// The secret that tokens are signed with.
-    pub(super) fn jwt_secret(&self) -> anyhow::Result<String> {
+    /// The secret that tokens are signed with. `instead` is what the command can be given in its place, for the hint.
+    pub(super) fn jwt_secret(&self, instead: &str) -> anyhow::Result<String> {
         let config = self.load()?;
         if let Some(secret) = &config.auth.jwt_secret {
             return Ok(secret.expose().to_owned());
@@ -42,7 +42,8 @@ impl Local {
             bail!("the node checks tokens by a public key; hint: make them where the private key is");
         }
         let secrets = made_by_node(&config)?;
-        let secrets = secrets.ok_or_else(|| no_secrets(&config, "auth.jwt_secret is not configured"))?;
+        let secrets =
+            secrets.ok_or_else(|| no_secrets(&config, "no secret to sign a token with: auth.jwt_secret is not configured", instead))?;
         Ok(secrets.auth.jwt_secret.expose().to_owned())
     }
 }
@@ -78,9 +79,10 @@ impl Target {
 
     /// The node's API, with a key that may do what is needed.
     pub(super) fn api(&self, need: Need) -> anyhow::Result<Api> {
-        let key = match &self.key {
+        // An empty variable is how a shell says that there is none.
+        let key = match self.key.as_ref().filter(|key| !key.is_empty()) {
             Some(key) => key.clone(),
-            None => self.local_key(need).context("no API key; hint: give one with --key or ENGAGE_API_KEY")?,
+            None => self.local_key(need)?,
         };
         Ok(Api::new(&self.url()?, Some(&key))?)
     }
@@ -92,14 +94,14 @@ impl Target {
         }
         if !config.auth.api_keys.is_empty() {
             bail!(
-                "none of the configured keys may do this; hint: it takes the role admin{}",
+                "none of the configured keys may do this; hint: it takes the role admin{}; give such a key with --key or ENGAGE_API_KEY",
                 if need == Need::Publish { " or publish" } else { "" }
             );
         }
         let secrets = made_by_node(&config)?;
         secrets
             .and_then(|secrets| fitting(&secrets.auth.api_keys, need))
-            .ok_or_else(|| no_secrets(&config, "auth.api_keys is not configured"))
+            .ok_or_else(|| no_secrets(&config, "no API key: auth.api_keys is not configured", "give one with --key or ENGAGE_API_KEY"))
     }
 }
 
@@ -128,9 +130,12 @@ fn made_by_node(config: &Config) -> anyhow::Result<Option<Secrets>> {
     Ok(secrets::read(&config.node.data_dir)?)
 }
 
-fn no_secrets(config: &Config, why: &str) -> anyhow::Error {
+fn no_secrets(config: &Config, why: &str, instead: &str) -> anyhow::Error {
     let path = config.node.data_dir.join(secrets::FILE_NAME);
-    anyhow!("{why}, and there is no {}; hint: run this where the node was started, or say where that is with --data-dir", path.display())
+    anyhow!(
+        "{why}, and there is no {}; hint: {instead}, or run this where the node was started, or say with --data-dir where its data is",
+        path.display()
+    )
 }
 
 #[cfg(test)]

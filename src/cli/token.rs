@@ -1,6 +1,8 @@
 //! `engage token`: makes a token with the node's secret. Calls no node.
 
+use anyhow::bail;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 
 use super::identity::Claims;
@@ -11,10 +13,10 @@ use crate::config::Span;
 #[derive(Debug, Args)]
 pub(super) struct Token {
     /// Whom the token is for
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     user: String,
     /// Bind the token to this device
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     device: Option<String>,
     /// How long it holds
     #[arg(long, default_value = "1h")]
@@ -28,8 +30,11 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) fn run(&self) -> anyhow::Result<()> {
+        if self.ttl.ms() == 0 {
+            bail!("a token of --ttl 0s has expired before it is used; hint: 5m, 1h or 30d");
+        }
         let claims = Claims::new(&self.user, self.device.as_deref(), self.ttl.ms());
-        let token = claims.sign(&self.local.jwt_secret()?)?;
+        let token = claims.sign(&self.local.jwt_secret("configure it")?)?;
         if self.json {
             output::json(
                 &json!({ "token": token, "user": claims.user, "device": claims.device, "expires_at": claims.expires_at_s * 1_000 }),

@@ -144,6 +144,7 @@ impl Connection {
                 let problem = answer.body().as_deref().and_then(|body| serde_json::from_slice(body).ok());
                 Err(ConnectError::Refused { status: answer.status().as_u16(), problem })
             }
+            Ok(Err(tungstenite::Error::Io(error))) => Err(failed(error.to_string())),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed(format!("no answer in {} s", CONNECT_TIMEOUT.as_secs()))),
         }

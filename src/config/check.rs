@@ -62,10 +62,10 @@ fn texts(config: &Config, problems: &mut Vec<Problem>) {
     {
         problems.push(Problem::of("cluster.advertise", format!("= {advertise:?} is not host:port")));
     }
-    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&config.log.level) {
+    if let Err(reason) = crate::telemetry::judge_filter(&config.log.level) {
         problems.push(Problem::of(
             "log.level",
-            format!("= {:?} is not a level: {error}; hint: error, warn, info, debug or trace", config.log.level),
+            format!("= {:?} is not a level: {reason}; hint: error, warn, info, debug or trace", config.log.level),
         ));
     }
 }

@@ -40,8 +40,18 @@ pub(super) fn merge<N: AsRef<OsStr>, V: AsRef<OsStr>>(
     }
     match figment.extract() {
         Ok(config) => Ok((config, origins)),
-        Err(errors) => Err(ConfigError::Invalid(errors.into_iter().map(|error| explain(&error, &figment, &origins)).collect())),
+        Err(first) => Err(ConfigError::Invalid(wrong_values(first, &figment, &origins))),
     }
+}
+
+/// What is wrong with the values. serde stops at the first that it can't take, so each key that is set is tried alone.
+fn wrong_values(first: figment::Error, figment: &Figment, origins: &Origins) -> Vec<Problem> {
+    let alone = |key: &String| {
+        let value = figment.find_value(key).ok()?;
+        Figment::from(Serialized::default(key, value)).extract::<Config>().err()
+    };
+    let all: Vec<Problem> = origins.keys().filter_map(alone).flatten().map(|error| explain(&error, figment, origins)).collect();
+    if all.is_empty() { first.into_iter().map(|error| explain(&error, figment, origins)).collect() } else { all }
 }
 
 fn read_file(path: &Path) -> Result<Dict, ConfigError> {
@@ -86,6 +96,9 @@ fn explain(error: &figment::Error, figment: &Figment, origins: &Origins) -> Prob
     let message = match &error.kind {
         ErrorKind::InvalidType(..) | ErrorKind::InvalidValue(..) | ErrorKind::InvalidLength(..) if is_secret => {
             "has the wrong type".to_owned()
+        }
+        ErrorKind::InvalidType(..) if key.ends_with(".listen") => {
+            format!("= {} is not valid; hint: an IP address and a port, like \"127.0.0.1:7400\"", value.unwrap_or_default())
         }
         ErrorKind::InvalidType(_, expected) | ErrorKind::InvalidValue(_, expected) => {
             let allowed = range_of(&key).map_or_else(|| expected.clone(), |range| range.to_string());

@@ -53,7 +53,7 @@ pub enum Origin {
 /// Why the secrets can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
-    #[error("secrets file {} can't be {verb}: {error}", path.display())]
+    #[error("secrets file {} can't be {verb}: {error}; hint: node.data_dir names its folder, which must be this process's to read and write", path.display())]
     File { path: PathBuf, verb: &'static str, error: io::Error },
     #[error("secrets file {} can be read by others (mode {mode:o}); hint: chmod 600 {}, or remove it to get new ones", path.display(), path.display())]
     Mode { path: PathBuf, mode: u32 },

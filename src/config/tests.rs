@@ -190,6 +190,7 @@ fn a_wrong_value_is_named_with_its_key_its_place_and_what_is_allowed() {
     assert_says("[http]\nallowed_origins = [\"https://a.b/c\"]", &NONE, &["which is no origin"]);
     assert_says("[cluster]\nadvertise = \"n1\"", &NONE, &["cluster.advertise (engage.toml) = \"n1\" is not host:port"]);
     assert_says("[log]\nlevel = \"loud=very\"", &NONE, &["log.level (engage.toml)", "debug"]);
+    assert_says("[log]\nlevel = \"loud\"", &NONE, &["log.level (engage.toml) = \"loud\" is not a level", "debug"]);
     assert_says(
         "[http]\ntls_cert = \"/nowhere.pem\"\ntls_key = \"/nowhere.key\"",
         &NONE,
@@ -204,6 +205,18 @@ fn everything_that_is_wrong_is_named_at_once() {
         "[cluster]\nshards = 0\n[buffer]\nmax_bytes = \"1KiB\"\n[window]\nlength = \"0s\"",
         &NONE,
         &["cluster.shards", "buffer.max_bytes", "window.length"],
+    );
+    assert_says(
+        "[http]\nlisten = 7400\nworkers = \"x\"\n[buffer]\noverflow = \"x\"\nmax_bytes = 12\n[window]\nlength = \"24\"",
+        &[("ENGAGE_NODE__STORAGE", "tape")],
+        &[
+            "http.listen (engage.toml) = 7400 is not valid",
+            "http.workers",
+            "buffer.overflow",
+            "buffer.max_bytes (engage.toml) = 12",
+            "window.length",
+            "node.storage (ENGAGE_NODE__STORAGE)",
+        ],
     );
 }
 

@@ -308,6 +308,17 @@ async fn a_stream_is_a_connection_without_a_websocket() {
 }
 
 #[actix_web::test]
+async fn a_client_route_names_its_methods_to_whom_comes_with_another() {
+    let node = agreeable();
+    for (path, allow) in [("/v1/connect", "GET"), ("/v1/stream", "POST, OPTIONS"), ("/v1/messages", "POST, OPTIONS")] {
+        let answer = reqwest::Client::new().put(format!("http://{}{path}", node.address)).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()), (405, allow));
+        let problem: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert_eq!(problem["code"], "method_not_allowed");
+    }
+}
+
+#[actix_web::test]
 async fn messages_can_be_posted_and_are_answered_in_order() {
     let node = agreeable();
     let messages = json!([

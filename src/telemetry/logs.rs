@@ -42,11 +42,23 @@ pub fn install_logs(level: &str, format: LogFormat) -> Result<(), LogError> {
     Ok(())
 }
 
+/// Whether a level or filter can be used.
+///
+/// # Errors
+/// Why not.
+pub fn judge_filter(filter: &str) -> Result<(), String> {
+    filter_of(filter).map(drop).map_err(|error| error.reason)
+}
+
 /// A plain level is ours alone: other crates tell of their inner life at `info`, hundreds of lines for each start, and may print what they carry at `debug`.
 /// openraft warns of every message that a newer vote overtook, so of it only errors are shown. Who wants more names the crates.
 fn filter_of(filter: &str) -> Result<EnvFilter, LogError> {
     let named = match filter.parse::<LevelFilter>() {
         Ok(level) => format!("{},openraft={},engage={level}", level.min(LevelFilter::WARN), level.min(LevelFilter::ERROR)),
+        // Taken as it stands, a misspelt level would name a crate that there isn't, and nothing would ever be logged.
+        Err(_) if filter.chars().all(char::is_alphanumeric) => {
+            return Err(LogError { filter: filter.to_owned(), reason: "there is no such level".to_owned() });
+        }
         Err(_) => filter.to_owned(),
     };
     EnvFilter::try_new(named).map_err(|error| LogError { filter: filter.to_owned(), reason: error.to_string() })
@@ -69,5 +81,6 @@ mod tests {
         assert!(filter_of("info,engage::shard=debug").is_ok());
         let error = filter_of("engage=loud").unwrap_err().to_string();
         assert!(error.contains("ENGAGE_LOG = \"engage=loud\""), "{error}");
+        assert!(filter_of("inf").unwrap_err().to_string().contains("there is no such level"));
     }
 }
