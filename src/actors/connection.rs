@@ -88,7 +88,7 @@ impl Connection {
             }
         }
         self.pass_on(said, &mut answers);
-        if !answers.is_empty() && self.line().try_send(answers).is_err() {
+        if !answers.is_empty() && self.line().answer(answers).is_err() {
             self.line().close(Ending::slow_consumer());
         }
     }

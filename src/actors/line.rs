@@ -62,6 +62,10 @@ struct Queue {
     batches: VecDeque<Batch>,
     messages_count: usize,
     bytes: usize,
+    /// The user's actor has spoken: the hello is answered.
+    is_welcomed: bool,
+    /// What the connection itself has to say meanwhile: nothing goes out before the answer to the hello.
+    held: Batch,
     ping_waits: bool,
     end: End,
 }
@@ -131,6 +135,23 @@ impl Line {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         !matches!(self.queue().end, End::Open)
+    }
+
+    /// Queues what the connection answers by itself; behind the answer to the hello, if that is still to come.
+    ///
+    /// # Errors
+    /// [`OutboxError`]; the answers are dropped.
+    pub fn answer(&self, answers: Batch) -> Result<(), OutboxError> {
+        let mut queue = self.queue();
+        if queue.is_welcomed || !matches!(queue.end, End::Open) {
+            drop(queue);
+            return self.try_send(vec![answers]);
+        }
+        if queue.held.count() + answers.count() > self.limits.outbox_messages_max {
+            return Err(OutboxError::Full);
+        }
+        queue.held.append(&answers);
+        Ok(())
     }
 
     /// What goes out next. One writer only.
@@ -212,18 +233,27 @@ impl Line {
 }
 
 impl Outbox for Line {
-    fn try_send(&self, batch: Batch) -> Result<(), OutboxError> {
+    fn try_send(&self, mut batches: Vec<Batch>) -> Result<(), OutboxError> {
+        if batches.is_empty() {
+            return Ok(());
+        }
         let mut queue = self.queue();
         if !matches!(queue.end, End::Open) {
             return Err(OutboxError::Closed);
         }
-        let is_over = queue.messages_count + batch.count() > self.limits.outbox_messages_max
-            || queue.bytes + batch.len_bytes() > self.limits.outbox_bytes_max;
-        // A batch alone always fits: it is bounded by what its maker may put in.
+        let messages_count: usize = batches.iter().map(Batch::count).sum();
+        let bytes: usize = batches.iter().map(Batch::len_bytes).sum();
+        let is_over = queue.messages_count + messages_count > self.limits.outbox_messages_max
+            || queue.bytes + bytes > self.limits.outbox_bytes_max;
+        // A step alone always fits: it is bounded by what a hello may ask for and the ledger may hold of one user. Were it refused, the client would meet the same
+        // on every new connection.
         if is_over && queue.messages_count > 0 {
             return Err(OutboxError::Full);
         }
-        queue.put(batch);
+        queue.is_welcomed = true;
+        let held = std::mem::take(&mut queue.held);
+        batches.extend(Some(held).filter(|held| !held.is_empty()));
+        batches.into_iter().for_each(|batch| queue.put(batch));
         drop(queue);
         self.waker.wake();
         Ok(())
