@@ -101,10 +101,11 @@ impl Node {
         // Before anything is written: a start that fails on its address leaves the next one a first start.
         let listener = server::bind(config.http.listen, config.http.backlog)?;
         let secrets = secrets::fill(&mut config)?;
-        files::raise_limit(u64::from(config.limits.connections));
+        let room = files::make_room(u64::from(config.limits.connections));
+        config.limits.connections = u32::try_from(room.connections_max).unwrap_or(u32::MAX);
         crate::telemetry::install_metrics()?;
         let verifier = parts::verifier(&config.auth)?;
-        let server_settings = parts::server_settings(&config)?;
+        let server_settings = parts::server_settings(&config, room)?;
         let threads = Threads::start(usize::from(config.cluster.threads)).map_err(NodeError::Threads)?;
 
         let edge = parts::draw_edge();

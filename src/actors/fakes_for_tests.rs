@@ -206,12 +206,12 @@ impl FakeOutbox {
 }
 
 impl Outbox for FakeOutbox {
-    fn try_send(&self, batch: Batch) -> Result<(), OutboxError> {
+    fn try_send(&self, batches: Vec<Batch>) -> Result<(), OutboxError> {
         let mut frames = self.frames.lock().unwrap();
         if self.frames_max.is_some_and(|most| frames.len() >= most) {
             return Err(OutboxError::Full);
         }
-        frames.push(batch.into_text().to_string());
+        frames.extend(batches.into_iter().map(|batch| batch.into_text().to_string()));
         Ok(())
     }
 

@@ -15,7 +15,7 @@ pub struct Limits {
     pub hello_timeout_ms: u64,
     /// Most messages that wait for one client to read them. Past it, the client is cut as a slow consumer; the ledger still has what it misses.
     pub outbox_messages_max: usize,
-    /// Most bytes of them. Above what a replay buffer can hold, or a hello could never be answered.
+    /// Most bytes of them. What one step says, such as the answer to a hello, always fits into an empty outbox.
     pub outbox_bytes_max: usize,
     /// Most commands that wait in a user actor, and most messages in its mailbox; past it they are refused as `rate_limited`.
     pub user_queue_max: usize,

@@ -62,9 +62,10 @@ struct Queue {
     batches: VecDeque<Batch>,
     messages_count: usize,
     bytes: usize,
-    /// What the connection answers by itself before it was welcomed: the welcome goes first. Counted in the two sums above.
-    early: Vec<Batch>,
+    /// The user's actor has spoken: the hello is answered.
     is_welcomed: bool,
+    /// What the connection itself has to say meanwhile: nothing goes out before the answer to the hello.
+    held: Batch,
     ping_waits: bool,
     end: End,
 }
@@ -130,38 +131,27 @@ impl Line {
         self.has_greeted.store(true, Relaxed);
     }
 
-    /// Queues an answer that the connection gives by itself (a `pong`, an `error`). Nothing but an end goes out before the welcome.
-    ///
-    /// # Errors
-    /// As [`Outbox::try_send`].
-    pub fn answer(&self, batch: Batch) -> Result<(), OutboxError> {
-        let mut queue = self.queue();
-        self.check_room(&queue, &batch)?;
-        if queue.is_welcomed {
-            queue.put(batch);
-            drop(queue);
-            self.waker.wake();
-        } else {
-            queue.count(&batch);
-            queue.early.push(batch);
-        }
-        Ok(())
-    }
-
-    fn check_room(&self, queue: &Queue, batch: &Batch) -> Result<(), OutboxError> {
-        if !matches!(queue.end, End::Open) {
-            return Err(OutboxError::Closed);
-        }
-        let is_over = queue.messages_count + batch.count() > self.limits.outbox_messages_max
-            || queue.bytes + batch.len_bytes() > self.limits.outbox_bytes_max;
-        // A batch alone always fits: it is bounded by what its maker may put in.
-        if is_over && queue.messages_count > 0 { Err(OutboxError::Full) } else { Ok(()) }
-    }
-
     /// Whether its end has been decided.
     #[must_use]
     pub fn is_closing(&self) -> bool {
         !matches!(self.queue().end, End::Open)
+    }
+
+    /// Queues what the connection answers by itself; behind the answer to the hello, if that is still to come.
+    ///
+    /// # Errors
+    /// [`OutboxError`]; the answers are dropped.
+    pub fn answer(&self, answers: Batch) -> Result<(), OutboxError> {
+        let mut queue = self.queue();
+        if queue.is_welcomed || !matches!(queue.end, End::Open) {
+            drop(queue);
+            return self.try_send(vec![answers]);
+        }
+        if queue.held.count() + answers.count() > self.limits.outbox_messages_max {
+            return Err(OutboxError::Full);
+        }
+        queue.held.append(&answers);
+        Ok(())
     }
 
     /// What goes out next. One writer only.
@@ -243,12 +233,27 @@ impl Line {
 }
 
 impl Outbox for Line {
-    fn try_send(&self, batch: Batch) -> Result<(), OutboxError> {
+    fn try_send(&self, mut batches: Vec<Batch>) -> Result<(), OutboxError> {
+        if batches.is_empty() {
+            return Ok(());
+        }
         let mut queue = self.queue();
-        self.check_room(&queue, &batch)?;
-        queue.put(batch);
-        // The first that comes from the user's actor is the welcome.
-        queue.release_early();
+        if !matches!(queue.end, End::Open) {
+            return Err(OutboxError::Closed);
+        }
+        let messages_count: usize = batches.iter().map(Batch::count).sum();
+        let bytes: usize = batches.iter().map(Batch::len_bytes).sum();
+        let is_over =
+            queue.messages_count + messages_count > self.limits.outbox_messages_max || queue.bytes + bytes > self.limits.outbox_bytes_max;
+        // A step alone always fits: it is bounded by what a hello may ask for and the ledger may hold of one user. Were it refused, the client would meet the same
+        // on every new connection.
+        if is_over && queue.messages_count > 0 {
+            return Err(OutboxError::Full);
+        }
+        queue.is_welcomed = true;
+        let held = std::mem::take(&mut queue.held);
+        batches.extend(Some(held).filter(|held| !held.is_empty()));
+        batches.into_iter().for_each(|batch| queue.put(batch));
         drop(queue);
         self.waker.wake();
         Ok(())
@@ -260,10 +265,9 @@ impl Outbox for Line {
             return;
         }
         if ending.queued == Queued::Dropped {
-            (queue.batches, queue.early) = (VecDeque::new(), Vec::new());
+            queue.batches = VecDeque::new();
             (queue.messages_count, queue.bytes) = (0, 0);
         }
-        queue.release_early();
         if let Some(last) = ending.last.take() {
             queue.put(last);
         }
@@ -279,18 +283,9 @@ impl Outbox for Line {
 
 impl Queue {
     fn put(&mut self, batch: Batch) {
-        self.count(&batch);
-        self.batches.push_back(batch);
-    }
-
-    fn count(&mut self, batch: &Batch) {
         self.messages_count += batch.count();
         self.bytes += batch.len_bytes();
-    }
-
-    fn release_early(&mut self) {
-        self.is_welcomed = true;
-        self.batches.extend(std::mem::take(&mut self.early));
+        self.batches.push_back(batch);
     }
 
     /// The next batches as one frame.

@@ -7,11 +7,11 @@ use crate::protocol::server_message::{Bye, ServerMessage};
 
 /// What a user actor knows of a connection.
 pub trait Outbox: Send + Sync {
-    /// Queues messages for the client.
+    /// Queues all messages of one step for the client, or none.
     ///
     /// # Errors
     /// [`OutboxError`]; the messages are dropped, the ledger still has them.
-    fn try_send(&self, batch: Batch) -> Result<(), OutboxError>;
+    fn try_send(&self, batches: Vec<Batch>) -> Result<(), OutboxError>;
 
     /// Ends the connection, as [`Ending`] says. Only the first call counts.
     fn close(&self, ending: Ending);

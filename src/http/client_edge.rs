@@ -1,7 +1,7 @@
 //! What the routes of the client protocol share, and the table of them. These routes know tokens only, no API keys.
 
 use actix_web::http::{Method, header};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,8 +23,6 @@ const WRITE_BUFFER_BYTES: usize = 8 * 1024;
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// TLS handshakes of one worker that may be under way at once: a storm of reconnects must get through.
 const HANDSHAKES_MAX: usize = 1_024;
-/// Connections of the API and the scrapers, beyond those of clients.
-const API_CONNECTIONS_MAX: usize = 10_000;
 /// How long a stopping server waits for answers that are under way, in seconds. Clients have gone before.
 const STOP_TIMEOUT_SECS: u64 = 1;
 
@@ -32,8 +31,8 @@ pub struct Settings {
     pub tls: Option<rustls::ServerConfig>,
     /// Threads; 0: one for each core.
     pub workers: usize,
-    /// Most connections of clients.
-    pub connections_max: usize,
+    /// Most connections of all kinds. Further ones wait to be accepted.
+    pub sockets_max: usize,
     /// The time in which the head of a request must have come.
     pub header_timeout: Duration,
     /// The time in which its body must have come.
@@ -178,10 +177,14 @@ where
         // The last one wrapped is the first one called.
         App::new().wrap(bound_body).wrap(from_fn(measure)).configure(routes.clone()).default_service(web::to(problem::no_route))
     };
-    let mut server = HttpServer::new(app)
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = if settings.workers > 0 { settings.workers } else { cores() };
+    let server = HttpServer::new(app)
         .disable_signals()
         .shutdown_timeout(STOP_TIMEOUT_SECS)
-        .max_connections(settings.connections_max.saturating_add(API_CONNECTIONS_MAX))
+        .workers(workers)
+        // It counts for each worker; connections go to the workers in turn.
+        .max_connections((settings.sockets_max / workers).max(1))
         .max_connection_rate(HANDSHAKES_MAX)
         .client_request_timeout(settings.header_timeout)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
@@ -189,9 +192,6 @@ where
         .h1_write_buffer_size(WRITE_BUFFER_BYTES)
         .tcp_nodelay(true)
         .on_connect(on_connect);
-    if settings.workers > 0 {
-        server = server.workers(settings.workers);
-    }
     let server = match settings.tls {
         Some(tls) => server.listen_rustls_0_23(listener, tls)?,
         None => server.listen(listener)?,

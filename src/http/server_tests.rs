@@ -11,7 +11,7 @@ use crate::http::tls;
 
 fn settings() -> Settings {
     let seconds = Duration::from_secs(5);
-    Settings { tls: None, workers: 1, connections_max: 100, header_timeout: seconds, body_timeout: seconds, keep_alive: seconds }
+    Settings { tls: None, workers: 1, sockets_max: 100, header_timeout: seconds, body_timeout: seconds, keep_alive: seconds }
 }
 
 async fn start(settings: Settings) -> Server {

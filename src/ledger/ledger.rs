@@ -8,7 +8,7 @@ use super::effect::Effect;
 use super::expiry::Expiry;
 use super::ids::{EdgeId, EngagementId, UserId, WindowId};
 use super::limits::Settings;
-use super::outcome::{NoticeOutcome, OutcomeLog, What};
+use super::outcome::{NoticeOutcome, Outcome, OutcomeLog, What};
 use super::reply::{AckReply, Applied, AttachReply, Bound, PublishReply, Reply};
 use super::snapshot::View;
 use super::store::Store;
@@ -271,11 +271,12 @@ impl Ledger {
         views
     }
 
-    /// One engagement of a user.
+    /// One engagement of a user. Its timeline is that of the deliveries shown: what came before a user was forgotten is not shown again.
     #[must_use]
     pub fn engagement(&self, user: &UserId, id: &EngagementId) -> Option<EngagementView> {
         let deliveries = self.users.get(user)?.engagement_views(id, self.now);
-        let timeline = self.outcomes.of(user, id).cloned().collect();
+        let is_shown = |outcome: &&Outcome| deliveries.iter().any(|delivery| outcome.window == Some(delivery.window));
+        let timeline = self.outcomes.of(user, id).filter(is_shown).cloned().collect();
         if deliveries.is_empty() { None } else { Some(EngagementView { deliveries, timeline }) }
     }
 

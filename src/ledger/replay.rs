@@ -32,6 +32,11 @@ impl Replay {
         self.bytes
     }
 
+    /// What was acked with the deliveries, in bytes: beside the bound of the replay buffer, within that of the ledger.
+    pub fn data_bytes(&self) -> u64 {
+        self.deliveries.iter().filter_map(|delivery| delivery.data.as_ref()).map(|data| data.0.len() as u64).sum()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Delivery> {
         self.deliveries.iter()
     }

@@ -58,7 +58,7 @@ impl User {
 
     /// About what the user takes in memory, in bytes.
     pub fn bytes(&self) -> u64 {
-        let deliveries = self.replay.len() as u64 * DELIVERY_BYTES + self.replay.bytes();
+        let deliveries = self.replay.len() as u64 * DELIVERY_BYTES + self.replay.bytes() + self.replay.data_bytes();
         let spreads = self.spreads.iter().map(|spread| DELIVERY_BYTES + spread.bytes()).sum::<u64>();
         USER_BYTES + deliveries + spreads + self.settled.len() as u64 * SETTLED_BYTES + self.devices.len() as u64 * DEVICE_BYTES
     }

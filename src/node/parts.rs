@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::NodeError;
+use super::files::Room;
 use super::users::ActorUsers;
 use crate::actors;
 use crate::actors::registry::{Registry, Shared};
@@ -44,7 +45,7 @@ fn read(key: &'static str, path: &Path) -> Result<String, NodeError> {
     std::fs::read_to_string(path).map_err(|error| NodeError::TokenKeyFile { key, path: path.display().to_string(), error })
 }
 
-pub(super) fn server_settings(config: &Config) -> Result<server::Settings, NodeError> {
+pub(super) fn server_settings(config: &Config, room: Room) -> Result<server::Settings, NodeError> {
     let http = &config.http;
     let tls = match (&http.tls_cert, &http.tls_key) {
         (Some(cert), Some(key)) => Some(tls::server_config(cert, key)?),
@@ -53,7 +54,7 @@ pub(super) fn server_settings(config: &Config) -> Result<server::Settings, NodeE
     Ok(server::Settings {
         tls,
         workers: usize::from(http.workers),
-        connections_max: as_usize(config.limits.connections),
+        sockets_max: usize::try_from(room.sockets_max).unwrap_or(usize::MAX),
         header_timeout: http.header_timeout.duration(),
         body_timeout: http.body_timeout.duration(),
         keep_alive: http.keep_alive.duration(),

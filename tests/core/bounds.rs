@@ -4,6 +4,7 @@ use crate::person::*;
 use engage::ledger::Command;
 use engage::ledger::engagement::Engagement;
 use engage::ledger::limits::{Overflow, Settings};
+use engage::ledger::outcome::What;
 use engage::ledger::reply::{AttachReply, Bound, PublishReply, State};
 
 fn small(overflow: Overflow) -> Settings {
@@ -91,6 +92,21 @@ fn a_full_ledger_takes_no_new_users_and_no_new_deliveries() {
 }
 
 #[test]
+fn the_data_of_acks_counts_in_the_ledger() {
+    let mut person = Person::new();
+    person.attach("phone");
+    person.publish(tour("a", 3));
+    let before = person.ledger.counts();
+    let data = format!("\"{}\"", "x".repeat(1_000));
+    person.ack_with("phone", person.ack_of("a", 1, Some(&data)));
+    let after = person.ledger.counts();
+    assert!(after.ledger_bytes >= before.ledger_bytes + 1_000, "{before:?} {after:?}");
+    assert_eq!(after.buffered_bytes, before.buffered_bytes, "the replay buffer counts payloads");
+    person.ack("phone", "a", 3);
+    assert!(person.ledger.counts().ledger_bytes < before.ledger_bytes);
+}
+
+#[test]
 fn a_forgotten_user_is_gone_and_every_open_delivery_is_reported() {
     let mut person = Person::new();
     person.attach("phone");
@@ -102,6 +118,10 @@ fn a_forgotten_user_is_gone_and_every_open_delivery_is_reported() {
     assert!(person.ledger.user(&person.user).is_none());
     assert_eq!(person.outcomes().last().unwrap(), "dropped a UserForgotten");
     assert!(matches!(person.publish(engagement("b")), PublishReply::Queued { .. }));
+    let id = engagement("b").id;
+    let view = person.ledger.engagement(&person.user, &id).expect("it was just published");
+    let told: Vec<What> = view.timeline.iter().map(|outcome| outcome.what).collect();
+    assert_eq!(told, [What::Published], "what came before the user was forgotten is not shown");
 }
 
 #[test]

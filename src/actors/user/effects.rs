@@ -50,7 +50,7 @@ impl User {
     pub(super) fn speak(&mut self, step: Step) {
         for Part { connection, batches, ending } in step.parts {
             let Some(live) = self.live.get(connection) else { continue };
-            let is_slow = batches.into_iter().any(|batch| live.outbox.try_send(batch) == Err(OutboxError::Full));
+            let is_slow = live.outbox.try_send(batches) == Err(OutboxError::Full);
             match ending {
                 _ if is_slow => {
                     debug!(%connection, "the client doesn't read: it is cut");
