@@ -73,7 +73,9 @@ impl InFlight {
             Err(ProposeError::Unavailable) => "unavailable",
             Err(ProposeError::Unknown) => "unknown",
         };
-        counter!(names::PROPOSALS_TOTAL, "result" => word).increment(entry.answers.len() as u64);
+        // What callers proposed; the shard's own are tried until they succeed, and a refusal right after an election is no fault.
+        let asked = entry.answers.iter().filter(|answer| matches!(answer, Answer::Caller(_))).count();
+        counter!(names::PROPOSALS_TOTAL, "result" => word).increment(asked as u64);
         match result {
             Ok(Replies(applied)) => {
                 histogram!(names::COMMIT_SECONDS).record(clock::monotonic().saturating_duration_since(entry.proposed_at));

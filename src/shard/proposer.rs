@@ -47,6 +47,8 @@ pub struct Proposer {
     stamper: Stamper,
     in_flight: InFlight,
     is_advance_in_flight: bool,
+    /// It was the owner before.
+    has_served: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,7 @@ enum Event {
 impl Proposer {
     pub fn new(parts: Parts) -> Proposer {
         let stamper = Stamper::new(parts.machine.read(crate::ledger::Ledger::now));
-        Proposer { parts, stage: Stage::Following, stamper, in_flight: InFlight::default(), is_advance_in_flight: false }
+        Proposer { parts, stage: Stage::Following, stamper, in_flight: InFlight::default(), is_advance_in_flight: false, has_served: false }
     }
 
     /// Runs until `stop` is dropped or sent to; then refuses what waits, and hands on what is still in flight.
@@ -223,6 +225,12 @@ impl Proposer {
         // All that earlier leaders stamped is applied now.
         self.stamper = Stamper::new(self.parts.machine.read(crate::ledger::Ledger::now));
         self.parts.serving.send_replace(Some(term));
-        info!(shard = self.parts.machine.shard().0, term, "shard owned");
+        let shard = self.parts.machine.shard().0;
+        // At the start all shards are owned within a moment, which one line says for all of them.
+        if std::mem::replace(&mut self.has_served, true) {
+            info!(shard, term, "shard owned again");
+        } else {
+            debug!(shard, term, "shard owned");
+        }
     }
 }
