@@ -1,7 +1,5 @@
 //! API keys and roles: who calls, and what that caller may do. Says no more to a stranger than that the key is not known.
 
-use std::fmt;
-
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -9,55 +7,11 @@ use metrics::counter;
 use std::future::{Ready, ready};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
+use crate::config::{ApiKey, Role};
 use crate::protocol::code::Code;
 use crate::telemetry::names::REFUSED_CREDENTIALS_TOTAL;
 
 use super::problem::Problem;
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Publishes and withdraws, and reads what became of it at one user.
-    Publish,
-    /// Reads users, deliveries and outcomes.
-    Read,
-    /// Everything, also forgetting users and moving nodes.
-    Admin,
-}
-
-impl Role {
-    /// The word of the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Publish => "publish",
-            Role::Read => "read",
-            Role::Admin => "admin",
-        }
-    }
-}
-
-/// One key of the configuration.
-#[derive(Clone)]
-pub struct ApiKey {
-    name: String,
-    role: Role,
-    /// Never shown, and compared in constant time only.
-    secret: String,
-}
-
-impl ApiKey {
-    /// A key with the name that logs and limits know it by.
-    pub fn new(name: impl Into<String>, role: Role, secret: impl Into<String>) -> ApiKey {
-        ApiKey { name: name.into(), role, secret: secret.into() }
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKey").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
-    }
-}
 
 /// All keys of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -93,10 +47,10 @@ impl ApiKeys {
     fn find(&self, presented: &[u8]) -> Option<Caller> {
         let mut found = u32::MAX;
         for (index, key) in (0u32..).zip(&self.0) {
-            found.conditional_assign(&index, key.secret.as_bytes().ct_eq(presented));
+            found.conditional_assign(&index, key.key.expose().as_bytes().ct_eq(presented));
         }
         let index = usize::try_from(found).ok()?;
-        let key = self.0.get(index).filter(|key| !key.secret.is_empty())?;
+        let key = self.0.get(index).filter(|key| !key.key.expose().is_empty())?;
         Some(Caller { name: key.name.clone(), role: key.role, key_index: index })
     }
 }
@@ -153,14 +107,15 @@ impl FromRequest for Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
     use actix_web::http::header::HeaderValue;
 
+    fn key(name: &str, role: Role, secret: &str) -> ApiKey {
+        ApiKey { name: name.to_owned(), key: Secret::new(secret), role }
+    }
+
     fn keys() -> ApiKeys {
-        ApiKeys::new(vec![
-            ApiKey::new("shop", Role::Publish, "secret-1"),
-            ApiKey::new("ops", Role::Admin, "secret-2"),
-            ApiKey::new("unset", Role::Admin, ""),
-        ])
+        ApiKeys::new(vec![key("shop", Role::Publish, "secret-1"), key("ops", Role::Admin, "secret-2"), key("unset", Role::Admin, "")])
     }
 
     fn headers(values: &[&str]) -> HeaderMap {

@@ -120,7 +120,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::auth::Role;
+    use crate::config::Role;
 
     fn caller(key_index: usize) -> Caller {
         Caller { name: "shop".to_owned(), role: Role::Publish, key_index }

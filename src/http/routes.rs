@@ -8,10 +8,10 @@ use actix_web::{Error, HttpMessage, Resource, Route, web};
 
 use crate::protocol::code::Code;
 
-use super::auth::Role;
 use super::problem::{self, Problem};
 use super::state::Api;
 use super::{cluster, many, openapi, outcomes, publish, users};
+use crate::config::Role;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

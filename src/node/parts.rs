@@ -9,8 +9,8 @@ use super::files::Room;
 use super::users::ActorUsers;
 use crate::actors;
 use crate::actors::registry::{Registry, Shared};
-use crate::config::{Auth, Config, Role, Storage};
-use crate::http::auth::{self, ApiKeys};
+use crate::config::{Auth, Config, Storage};
+use crate::http::auth::ApiKeys;
 use crate::http::cluster::Member;
 use crate::http::limits::Bounds;
 use crate::http::server;
@@ -137,7 +137,7 @@ pub(super) fn api(config: &Config, shards: Arc<Shards>, registry: Arc<Registry>)
         users: Arc::new(ActorUsers { registry, timeout: request_timeout }),
         read: shards,
         nodes: Arc::new(OneNode { name: node.name.clone() }),
-        keys: api_keys(auth),
+        keys: ApiKeys::new(auth.api_keys.clone()),
         bounds: Bounds {
             publishes_per_second: limits.publishes_per_second,
             requests_max: as_usize(limits.requests),
@@ -155,15 +155,6 @@ pub(super) fn api(config: &Config, shards: Arc<Shards>, registry: Arc<Registry>)
 pub(super) fn member(config: &Config, (id, address): (u64, SocketAddr)) -> Member {
     let cluster = config.cluster.advertise.clone().unwrap_or_else(|| config.cluster.listen.to_string());
     Member { name: config.node.name.clone(), id, http: address.to_string(), cluster }
-}
-
-fn api_keys(auth: &Auth) -> ApiKeys {
-    let role = |role| match role {
-        Role::Publish => auth::Role::Publish,
-        Role::Read => auth::Role::Read,
-        Role::Admin => auth::Role::Admin,
-    };
-    ApiKeys::new(auth.api_keys.iter().map(|key| auth::ApiKey::new(key.name.as_str(), role(key.role), key.key.expose())).collect())
 }
 
 fn as_usize(count: u32) -> usize {

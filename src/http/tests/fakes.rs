@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use crate::config::{ApiKey, Role, Secret};
 use crate::ledger::engagement::{Payload, Targets};
 use crate::ledger::ids::{DeviceId, EngagementId, ShardId, UserId};
 use crate::ledger::outcome::{CursorExpired, Outcome, What};
@@ -16,7 +17,7 @@ use crate::ledger::view::{DeliveryView, EngagementView, UserView};
 use crate::ledger::{Applied, Command};
 use crate::ports::{Read, ReadError, ShardStatus};
 
-use crate::http::auth::{ApiKey, ApiKeys, Role};
+use crate::http::auth::ApiKeys;
 use crate::http::limits::Bounds;
 use crate::http::state::{Api, CallError, OneNode, Parts, Users};
 
@@ -200,7 +201,7 @@ pub fn node_with(bounds: Bounds) -> FakeNode {
         users: Arc::clone(&users) as Arc<dyn Users>,
         read: Arc::clone(&read) as Arc<dyn Read>,
         nodes: Arc::new(OneNode { name: "n1".to_owned() }),
-        keys: ApiKeys::new(keys.map(|(name, role, secret)| ApiKey::new(name, role, secret)).to_vec()),
+        keys: ApiKeys::new(keys.map(|(name, role, secret)| ApiKey { name: name.to_owned(), key: Secret::new(secret), role }).to_vec()),
         bounds,
         request_timeout: Duration::from_millis(100),
     });

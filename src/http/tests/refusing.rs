@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::fakes::{node, node_with};
 use super::{admin, send};
-use crate::http::auth::Role;
+use crate::config::Role;
 use crate::http::limits::Bounds;
 use crate::http::routes::{Access, ROUTES};
 
