@@ -66,6 +66,8 @@ impl LiveSet {
     pub fn add(&mut self, mut live: Live) {
         self.order += 1;
         (live.connect_order, live.visible_order) = (self.order, self.order);
+        // Most users have one device: no room is made for more ahead of time.
+        self.all.reserve_exact(1);
         self.all.push(live);
     }
 

@@ -110,7 +110,11 @@ impl User {
 
     fn propose_waiting(&mut self) {
         while self.in_flight < self.shared.limits.user_in_flight_max {
-            let Some(Work { command, asker }) = self.queue.pop_front() else { return };
+            let Some(Work { command, asker }) = self.queue.pop_front() else {
+                // An idle user keeps no memory for it.
+                self.queue = VecDeque::new();
+                return;
+            };
             self.in_flight += 1;
             let errand = Errand::new(Arc::clone(&self.door), asker);
             self.shared.propose.propose(command, Box::new(move |result| errand.done(result)));

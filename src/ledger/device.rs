@@ -85,7 +85,11 @@ impl Devices {
         }
         match self.get_mut(&device.id) {
             Some(place) => *place = device,
-            None => self.list.push(device),
+            None => {
+                // Most users have one: no room is made for more ahead of time.
+                self.list.reserve_exact(1);
+                self.list.push(device);
+            }
         }
     }
 

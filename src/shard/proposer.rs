@@ -165,14 +165,17 @@ impl Proposer {
 
     /// Proposes one entry of what waits; false when nothing does.
     async fn propose_one(&mut self, term: u64) -> bool {
-        let mut commands = Vec::new();
-        let mut answers = Vec::new();
-        if let Some(readers) = self.take_advance() {
+        let advance = self.take_advance();
+        let waiting = self.parts.queue.take(self.parts.tuning.entry_commands_max, self.parts.tuning.entry_bytes_max);
+        let count = waiting.len() + usize::from(advance.is_some());
+        // Exactly: the log keeps the commands as they lie here, and most entries have few.
+        let (mut commands, mut answers) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        if let Some(readers) = advance {
             self.is_advance_in_flight = true;
             commands.push(Command::Advance);
             answers.push(Answer::Advance(readers));
         }
-        for queued in self.parts.queue.take(self.parts.tuning.entry_commands_max, self.parts.tuning.entry_bytes_max) {
+        for queued in waiting {
             commands.push(queued.command);
             answers.push(Answer::Caller(queued.done));
         }
