@@ -8,7 +8,7 @@ use super::effect::Effect;
 use super::expiry::Expiry;
 use super::ids::{EdgeId, EngagementId, UserId, WindowId};
 use super::limits::Settings;
-use super::outcome::{NoticeOutcome, Outcome, OutcomeLog, What};
+use super::outcome::{NoticeOutcome, OutcomeLog, What};
 use super::reply::{AckReply, Applied, AttachReply, Bound, PublishReply, Reply};
 use super::snapshot::View;
 use super::store::Store;
@@ -271,13 +271,18 @@ impl Ledger {
         views
     }
 
-    /// One engagement of a user. Its timeline is that of the deliveries shown: what came before a user was forgotten is not shown again.
+    /// One engagement of a user, put together from what [`Ledger::engagement_parts`] gives.
     #[must_use]
     pub fn engagement(&self, user: &UserId, id: &EngagementId) -> Option<EngagementView> {
+        let (deliveries, outcomes) = self.engagement_parts(user, id)?;
+        Some(EngagementView::new(deliveries, &outcomes, user, id))
+    }
+
+    /// The deliveries of one engagement, and a copy of the outcomes (it shares them) in which a reader looks for the timeline by itself: there may be many.
+    #[must_use]
+    pub fn engagement_parts(&self, user: &UserId, id: &EngagementId) -> Option<(Vec<DeliveryView>, OutcomeLog)> {
         let deliveries = self.users.get(user)?.engagement_views(id, self.now);
-        let is_shown = |outcome: &&Outcome| deliveries.iter().any(|delivery| outcome.window == Some(delivery.window));
-        let timeline = self.outcomes.of(user, id).filter(is_shown).cloned().collect();
-        if deliveries.is_empty() { None } else { Some(EngagementView { deliveries, timeline }) }
+        if deliveries.is_empty() { None } else { Some((deliveries, self.outcomes.clone())) }
     }
 
     /// What became of deliveries.

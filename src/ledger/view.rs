@@ -1,8 +1,8 @@
 //! What a reader may see of the ledger: plain copies, made under the reader's own time, for status calls.
 
 use super::engagement::{Payload, Scope, Targets};
-use super::ids::{ConnectionId, DeviceId, EngagementId, WindowId};
-use super::outcome::{Outcome, Reason};
+use super::ids::{ConnectionId, DeviceId, EngagementId, UserId, WindowId};
+use super::outcome::{Outcome, OutcomeLog, Reason};
 use super::reply::State;
 use super::time::LedgerTime;
 use super::window::Window;
@@ -71,6 +71,16 @@ pub struct EngagementView {
     pub deliveries: Vec<DeliveryView>,
     /// Oldest first.
     pub timeline: Vec<Outcome>,
+}
+
+impl EngagementView {
+    /// Looks the timeline up: that of the deliveries shown, so that what came before a user was forgotten is not shown again.
+    #[must_use]
+    pub fn new(deliveries: Vec<DeliveryView>, outcomes: &OutcomeLog, user: &UserId, id: &EngagementId) -> EngagementView {
+        let is_shown = |outcome: &&Outcome| deliveries.iter().any(|delivery| outcome.window == Some(delivery.window));
+        let timeline = outcomes.of(user, id).filter(is_shown).cloned().collect();
+        EngagementView { deliveries, timeline }
+    }
 }
 
 /// How much a shard holds.

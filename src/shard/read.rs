@@ -72,7 +72,9 @@ impl Read for Shards {
     }
 
     async fn engagement(&self, user: &UserId, id: &EngagementId) -> Result<Option<EngagementView>, ReadError> {
-        self.read_user(user, |ledger| ledger.engagement(user, id)).await
+        let parts = self.read_user(user, |ledger| ledger.engagement_parts(user, id)).await?;
+        // The outcomes are searched without the ledger's lock.
+        Ok(parts.map(|(deliveries, outcomes)| EngagementView::new(deliveries, &outcomes, user, id)))
     }
 
     async fn outcomes(&self, shard: ShardId, after: u64, limit: usize) -> Result<Result<Vec<(u64, Outcome)>, CursorExpired>, ReadError> {
