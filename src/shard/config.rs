@@ -88,7 +88,7 @@ impl Tuning {
     /// Where the log itself takes memory, less of it is kept.
     #[must_use]
     pub fn in_memory() -> Tuning {
-        Tuning { snapshot_log_bytes: 16 * 1024 * 1024, keep_log_bytes: 2 * 1024 * 1024, ..Tuning::default() }
+        Tuning { snapshot_log_bytes: 4 * 1024 * 1024, keep_log_bytes: 512 * 1024, ..Tuning::default() }
     }
 }
 
