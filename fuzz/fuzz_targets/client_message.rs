@@ -40,8 +40,8 @@ fn check_message(message: &ClientMessage) {
         ClientMessage::Hello(hello) => {
             assert!((1..=MAX_IN_FLIGHT_MAX).contains(&hello.max_in_flight));
             assert!(hello.acks.len() <= HELLO_KEYS_MAX && hello.open.len() <= HELLO_KEYS_MAX);
-            hello.acks.iter().flatten().for_each(check_ack);
-            hello.acks.iter().filter_map(|ack| ack.as_ref().err()).for_each(check_refusal);
+            hello.acks.iter().filter_map(|ack| ack.ack.as_ref().ok()).for_each(check_ack);
+            hello.acks.iter().filter_map(|ack| ack.ack.as_ref().err()).for_each(check_refusal);
         }
         _ => {}
     }

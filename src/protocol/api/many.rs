@@ -1,6 +1,7 @@
 //! A publish to many: `{"users":[…], "engagement":{…}}` or `{"items":[{"user":…, …}]}`, up to [`ITEMS_MAX`]. What is wrong with the body as a whole, or with the one
 //! engagement, refuses all of it; an item that is wrong fails alone. Items are read one at a time, as they are published.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::ledger::ids::{EngagementId, UserId};
@@ -71,10 +72,24 @@ fn item_for(index: usize, user: &RawValue, publish: &Publish) -> Item {
     Item { user: user.as_ref().ok().cloned(), id: Some(publish.id().clone()), publish: user.map(|user| (user, publish.clone())) }
 }
 
+/// What names an item, read from one that is wrong otherwise.
+#[derive(Default, Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    user: Option<&'a RawValue>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+}
+
 fn item_of(index: usize, item: &RawValue) -> Item {
     let fields = match Fields::read(item.get().as_bytes(), ITEM_FIELDS) {
         Ok(fields) => fields,
-        Err(error) => return Item { user: None, id: None, publish: Err(error.under(&format!("items[{index}]"))) },
+        Err(error) => {
+            let Named { user, id } = serde_json::from_str(item.get()).unwrap_or_default();
+            let user = user.and_then(text_of).and_then(|text| UserId::parse(&text).ok());
+            let id = id.and_then(text_of).and_then(|text| EngagementId::parse(&text).ok());
+            return Item { user, id, publish: Err(error.under(&format!("items[{index}]"))) };
+        }
     };
     let user = fields.id("user", UserId::parse);
     let id = fields.id("id", EngagementId::parse);

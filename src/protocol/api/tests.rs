@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fields::BodyError;
-use super::many::{ITEMS_MAX, Many};
+use super::many::{ITEMS_MAX, Item, Many};
 use super::publish::Publish;
 use crate::ledger::engagement::{Engagement, PAYLOAD_MAX_BYTES, Scope, SettleOn, Targets};
 use crate::ledger::time::{LedgerTime, Millis};
@@ -376,4 +376,15 @@ fn ten_thousand_items_are_taken_and_one_more_is_refused() {
     assert_eq!(many(&body(ITEMS_MAX + 1)).unwrap_err(), (Code::TooLarge, Some("users".to_owned())));
     assert_eq!(many(&json!({"items": vec![1; ITEMS_MAX + 1]})).unwrap_err(), (Code::TooLarge, Some("items".to_owned())));
     assert_eq!(many(&json!({"items": []})).unwrap(), []);
+}
+
+#[test]
+fn an_item_that_is_wrong_is_named_as_far_as_it_can_be_read() {
+    let body = br#"{"items":[{"user":"u1","id":"nps","payload":1,"stepz":2},{"user":7,"id":"a","payload":1,"x":1}]}"#;
+    let many = Many::read(body).unwrap();
+    let items: Vec<_> = many.items().collect();
+    let named = |item: &Item| (item.user.as_ref().map(ToString::to_string), item.id.as_ref().map(ToString::to_string));
+    assert_eq!(named(&items[0]), (Some("u1".to_owned()), Some("nps".to_owned())));
+    assert_eq!(named(&items[1]), (None, Some("a".to_owned())));
+    assert!(items.iter().all(|item| item.publish.is_err()));
 }
