@@ -57,6 +57,8 @@ pub struct Node {
     home: PathBuf,
     settings: Settings,
     http_port: u16,
+    /// The limit of open files that its processes get, if not the one of the tests.
+    open_files: Option<u32>,
     run: Option<Run>,
 }
 
@@ -69,13 +71,22 @@ struct Run {
 impl Node {
     /// Starts a node and waits until it is ready.
     pub fn start(settings: Settings) -> Node {
+        Node::start_with(settings, None)
+    }
+
+    /// Starts a node that may open so many files, and waits until it is ready.
+    pub fn start_with_open_files(settings: Settings, open_files: u32) -> Node {
+        Node::start_with(settings, Some(open_files))
+    }
+
+    fn start_with(settings: Settings, open_files: Option<u32>) -> Node {
         let home = tempfile::Builder::new().prefix("engage-test-").tempdir().expect("a temporary directory").keep();
         let http_port = free_port();
         let settings = settings
             .with("node.data_dir", home.join("data").to_str().expect("a path of UTF-8"))
             .with("http.listen", &format!("127.0.0.1:{http_port}"))
             .with("cluster.listen", &format!("127.0.0.1:{}", free_port()));
-        let mut node = Node { home, settings, http_port, run: None };
+        let mut node = Node { home, settings, http_port, open_files, run: None };
         node.start_again();
         node
     }
@@ -95,8 +106,8 @@ impl Node {
     fn spawn(&mut self) {
         assert!(self.run.is_none(), "the node runs");
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log can be opened");
-        let process = Command::new(runner::binary())
-            .arg("serve")
+        let process = self
+            .command()
             .env_clear()
             .envs(&self.settings.0)
             .env("RUST_BACKTRACE", "1")
@@ -108,6 +119,17 @@ impl Node {
             .expect("the binary starts");
         let watcher = watch(process.id(), &self.home);
         self.run = Some(Run { process, watcher });
+    }
+
+    fn command(&self) -> Command {
+        let Some(open_files) = self.open_files else {
+            let mut command = Command::new(runner::binary());
+            command.arg("serve");
+            return command;
+        };
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -n \"$1\" && exec \"$0\" serve"]).arg(runner::binary()).arg(open_files.to_string());
+        command
     }
 
     /// `http://127.0.0.1:port`

@@ -109,11 +109,10 @@ impl Person {
         let session = link.session;
         let (user, device) = (self.user.clone(), self.device.clone());
         self.history.note(Entry::Hello { session, user, device, wall: clock::wall_ms() });
-        // Some clients keep their unconfirmed acks, some forget them.
-        let acks = if self.random.random_bool(0.5) { std::mem::take(&mut self.unconfirmed) } else { Vec::new() };
+        // Now and then a client sends the acks that it has no confirm for only the next time.
+        let acks = if self.random.random_bool(0.5) { self.unconfirmed.clone() } else { Vec::new() };
         let hello = Hello::new(&self.user, &self.device).acks(&acks).max_in_flight(self.random.random_range(1..8));
         if link.device.try_send(hello.message()).await.is_err() {
-            self.unconfirmed = acks;
             return;
         }
         let mut left_messages = self.random.random_range(5..60_u32);
@@ -145,8 +144,11 @@ impl Person {
         let session = link.session;
         match message["type"].as_str() {
             Some("welcome") => {
-                for answer in message["acks"].as_array().into_iter().flatten().filter(|answer| answer["type"] == "confirm") {
-                    self.note_confirm(session, answer);
+                for answer in message["acks"].as_array().into_iter().flatten() {
+                    if answer["type"] == "confirm" {
+                        self.note_confirm(session, answer);
+                    }
+                    self.unconfirmed.retain(|ack| !is_same_key(ack, answer));
                 }
                 Next::Stay
             }
@@ -161,8 +163,7 @@ impl Person {
             }
             Some("confirm") => {
                 self.note_confirm(session, message);
-                let is_same = |ack: &Value| ack["id"] == message["id"] && ack["window"] == message["window"];
-                self.unconfirmed.retain(|ack| !is_same(ack) || number(ack, "step") > number(message, "step"));
+                self.unconfirmed.retain(|ack| !is_same_key(ack, message) || number(ack, "step") > number(message, "step"));
                 let step = number(message, "step");
                 if step >= STEPS || message["state"] == "completed" {
                     return Next::Stay;
@@ -182,6 +183,7 @@ impl Person {
         }
         self.history.note(Entry::Ack { key: Key::of(&self.user, message), step });
         let mut ack = json!({"id": message["id"], "window": message["window"], "step": step});
+        self.unconfirmed.retain(|earlier| !is_same_key(earlier, &ack));
         self.unconfirmed.push(ack.clone());
         ack["type"] = json!("ack");
         send(link, &ack).await
@@ -192,7 +194,11 @@ impl Person {
         if self.random.random_bool(0.95) {
             return Next::Stay;
         }
-        send(link, &json!({"type": "visible", "visible": self.random.random_bool(0.5)})).await
+        let visible = self.random.random_bool(0.5);
+        if !visible {
+            self.history.note(Entry::Hide { session: link.session, wall: clock::wall_ms() });
+        }
+        send(link, &json!({"type": "visible", "visible": visible})).await
     }
 
     fn note_withdraw(&self, session: Session, withdraw: &Value) {
@@ -208,6 +214,10 @@ impl Person {
 
 async fn send(link: &mut Link, message: &Value) -> Next {
     if link.device.try_send(message).await.is_ok() { Next::Stay } else { Next::Leave }
+}
+
+fn is_same_key(one: &Value, other: &Value) -> bool {
+    one["id"] == other["id"] && one["window"] == other["window"]
 }
 
 fn number(message: &Value, field: &str) -> u64 {

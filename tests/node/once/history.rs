@@ -51,6 +51,8 @@ pub enum Entry {
     Confirm { session: Session, key: Key, step: u64, state: String, at: u64 },
     /// A client is about to end its connection.
     End { session: Session, leave: Leave, wall: u64 },
+    /// A client is about to say that it is hidden.
+    Hide { session: Session, wall: u64 },
     /// The node is about to be killed.
     Kill { wall: u64 },
     /// The node is about to be told to stop.
@@ -66,7 +68,27 @@ impl Entry {
             | Entry::Withdraw { key, .. }
             | Entry::Ack { key, .. }
             | Entry::Confirm { key, .. } => Some(key),
-            Entry::Unanswered { .. } | Entry::Hello { .. } | Entry::End { .. } | Entry::Kill { .. } | Entry::Stop { .. } => None,
+            Entry::Unanswered { .. }
+            | Entry::Hello { .. }
+            | Entry::End { .. }
+            | Entry::Hide { .. }
+            | Entry::Kill { .. }
+            | Entry::Stop { .. } => None,
+        }
+    }
+}
+
+impl Entry {
+    /// The session that it is about, where it is about one.
+    pub fn session(&self) -> Option<Session> {
+        match self {
+            Entry::Hello { session, .. }
+            | Entry::Offer { session, .. }
+            | Entry::Withdraw { session, .. }
+            | Entry::Confirm { session, .. }
+            | Entry::End { session, .. }
+            | Entry::Hide { session, .. } => Some(*session),
+            Entry::Accepted { .. } | Entry::Unanswered { .. } | Entry::Ack { .. } | Entry::Kill { .. } | Entry::Stop { .. } => None,
         }
     }
 }

@@ -23,8 +23,10 @@ struct Offer {
 #[derive(Default)]
 struct Facts {
     devices: HashMap<Session, (String, String)>,
-    /// When each device said hello, by the wall clock.
-    hellos: BTreeMap<(String, String), Vec<u64>>,
+    /// When each device said hello, by the wall clock, and in which session.
+    hellos: BTreeMap<(String, String), Vec<(Session, u64)>>,
+    /// When a session first said that it is hidden.
+    hides: HashMap<Session, u64>,
     ends: HashMap<Session, (Leave, u64)>,
     withdraws: HashMap<(Session, Key), Vec<u64>>,
     kills: Vec<u64>,
@@ -46,7 +48,9 @@ pub fn violations(entries: &[Entry], lease_ms: u64) -> (Vec<String>, usize) {
             // Within one ms nobody can tell which of two offers was the first.
             let other_way_round = old.at == new.at && facts.was_free(key, new, old, lease_ms);
             if !facts.was_free(key, old, new, lease_ms) && !other_way_round {
-                found.push(format!("G5: {key:?} was offered to {new:?} while {old:?} held it"));
+                let is_about = |entry: &&Entry| entry.key() == Some(key) || entry.session() == Some(old.session);
+                let about: Vec<&Entry> = entries.iter().filter(is_about).collect();
+                found.push(format!("G5: {key:?} was offered to {new:?} while {old:?} held it; of both clients saw {about:#?}"));
             }
         }
     }
@@ -60,7 +64,7 @@ impl Facts {
             match entry {
                 Entry::Hello { session, user, device, wall } => {
                     let device = (user.clone(), device.clone());
-                    facts.hellos.entry(device.clone()).or_default().push(*wall);
+                    facts.hellos.entry(device.clone()).or_default().push((*session, *wall));
                     facts.devices.insert(*session, device);
                 }
                 Entry::End { session, leave, wall } => {
@@ -69,6 +73,9 @@ impl Facts {
                 Entry::Withdraw { session, key, at } => facts.withdraws.entry((*session, key.clone())).or_default().push(*at),
                 Entry::Offer { session, key, at, .. } if !is_shared(&key.id) => {
                     facts.offers.entry(key.clone()).or_default().push(Offer { session: *session, at: *at });
+                }
+                Entry::Hide { session, wall } => {
+                    facts.hides.entry(*session).or_insert(*wall);
                 }
                 Entry::Kill { wall } => facts.kills.push(*wall),
                 Entry::Stop { wall } => facts.stops.push(*wall),
@@ -92,13 +99,17 @@ impl Facts {
         });
         let stopped = self.stops.iter().any(|wall| since_old(*wall) && before_new(*wall));
         let killed = self.kills.iter().any(|wall| since_old(*wall) && lease_over(*wall));
-        // A device that connects again without the key in `open` no longer shows it.
+        // A device that connects again without the key in `open` no longer shows it. Its sessions are numbered in their order.
         let hellos = &self.hellos[&self.devices[&old.session]];
-        let connected_again = hellos.iter().any(|wall| *wall > old.at + ROUNDING_MS && before_new(*wall));
+        let connected_again = hellos.iter().any(|(session, wall)| *session > old.session && before_new(*wall));
+        // Who was hidden had to give it up: the withdraw went to a line that was dead already.
+        let hidden_and_dead = self.ends.get(&old.session).is_some_and(|(leave, wall)| {
+            *leave == Leave::Lost && before_new(*wall) && self.hides.get(&old.session).is_some_and(|hidden| hidden <= wall)
+        });
         let went_dead_after = |wall: u64| (new.at..=new.at + UNDER_WAY_MS).contains(&wall);
         let lost_after = self.ends.get(&old.session).is_some_and(|(leave, wall)| *leave == Leave::Lost && went_dead_after(*wall));
         let unseen = lost_after || self.kills.iter().any(|wall| went_dead_after(*wall));
-        withdrawn || ended || stopped || killed || connected_again || unseen
+        withdrawn || ended || stopped || killed || connected_again || hidden_and_dead || unseen
     }
 }
 
@@ -128,11 +139,21 @@ fn the_judge_of_holders_tells_a_move_from_a_second_holder() {
         vec![end(Leave::Lost, 210)],
         vec![Entry::Kill { wall: 110 }],
         vec![again],
+        vec![Entry::Hide { session: 1, wall: 140 }, end(Leave::Lost, 150)],
     ];
     for between in free {
         assert_eq!(moved_after(between.clone()), Vec::<String>::new(), "{between:?}");
     }
-    let held = [vec![], vec![withdraw(201)], vec![end(Leave::Closed, 250)], vec![end(Leave::Lost, 150)], vec![Entry::Kill { wall: 150 }]];
+    let hidden_later = vec![end(Leave::Lost, 150), Entry::Hide { session: 1, wall: 160 }];
+    let held = [
+        hidden_later,
+        vec![Entry::Hide { session: 1, wall: 140 }],
+        vec![],
+        vec![withdraw(201)],
+        vec![end(Leave::Closed, 250)],
+        vec![end(Leave::Lost, 150)],
+        vec![Entry::Kill { wall: 150 }],
+    ];
     for between in held {
         assert_eq!(moved_after(between.clone()).len(), 1, "{between:?}");
     }

@@ -1,5 +1,6 @@
 //! CONTRACT §8 from its dark side: bad input, forged tokens, floods, slow readers; and streams, renewal and draining.
 
+mod crowded;
 mod draining;
 mod frames;
 mod hellos;
