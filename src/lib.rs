@@ -1,11 +1,10 @@
-//! `engage`: a clustered, in-memory delivery node for live engagements. The first confirmed showing wins, on every device, through every failover.
+//! `engage`: an in-memory delivery node for live engagements. The first confirmed showing wins, on every device, through every failover.
 
 pub mod ledger;
 pub mod clock;
 pub mod ports;
 pub mod protocol;
 pub mod shard;
-pub mod cluster;
 pub mod actors;
 pub mod http;
 pub mod config;
