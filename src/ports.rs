@@ -53,7 +53,7 @@ pub trait Read: Send + Sync {
     async fn user(&self, user: &UserId) -> Result<Option<UserView>, ReadError>;
     /// See [`crate::ledger::Ledger::deliveries`].
     async fn deliveries(&self, user: &UserId, after: u64, limit: usize) -> Result<Vec<DeliveryView>, ReadError>;
-    /// See [`crate::ledger::Ledger::engagement`].
+    /// One engagement of a user: its deliveries, and what happened to them as far as it is kept.
     async fn engagement(&self, user: &UserId, id: &EngagementId) -> Result<Option<EngagementView>, ReadError>;
     /// The outcomes of a shard after a sequence number; see [`crate::ledger::outcome::OutcomeLog::after`].
     async fn outcomes(&self, shard: ShardId, after: u64, limit: usize) -> Result<Result<Vec<(u64, Outcome)>, CursorExpired>, ReadError>;

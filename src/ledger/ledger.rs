@@ -14,7 +14,7 @@ use super::snapshot::View;
 use super::store::Store;
 use super::time::LedgerTime;
 use super::user::{USER_BYTES, User};
-use super::view::{Counts, DeliveryView, EngagementView, UserView};
+use super::view::{Counts, DeliveryView, UserView};
 
 /// Most users that one `Advance` attends to.
 pub const ADVANCE_USERS_MAX: usize = 256;
@@ -269,13 +269,6 @@ impl Ledger {
             views.retain(|view| view.sequence <= last);
         }
         views
-    }
-
-    /// One engagement of a user, put together from what [`Ledger::engagement_parts`] gives.
-    #[must_use]
-    pub fn engagement(&self, user: &UserId, id: &EngagementId) -> Option<EngagementView> {
-        let (deliveries, outcomes) = self.engagement_parts(user, id)?;
-        Some(EngagementView::new(deliveries, &outcomes, user, id))
     }
 
     /// The deliveries of one engagement, and a copy of the outcomes (it shares them) in which a reader looks for the timeline by itself: there may be many.

@@ -6,6 +6,7 @@ use engage::ledger::engagement::Engagement;
 use engage::ledger::limits::{Overflow, Settings};
 use engage::ledger::outcome::What;
 use engage::ledger::reply::{AttachReply, Bound, PublishReply, State};
+use engage::ledger::view::EngagementView;
 
 fn small(overflow: Overflow) -> Settings {
     Settings { buffer_deliveries_max: 2, overflow, ..Settings::default() }
@@ -119,7 +120,8 @@ fn a_forgotten_user_is_gone_and_every_open_delivery_is_reported() {
     assert_eq!(person.outcomes().last().unwrap(), "dropped a UserForgotten");
     assert!(matches!(person.publish(engagement("b")), PublishReply::Queued { .. }));
     let id = engagement("b").id;
-    let view = person.ledger.engagement(&person.user, &id).expect("it was just published");
+    let (deliveries, outcomes) = person.ledger.engagement_parts(&person.user, &id).expect("it was just published");
+    let view = EngagementView::new(deliveries, &outcomes, &person.user, &id);
     let told: Vec<What> = view.timeline.iter().map(|outcome| outcome.what).collect();
     assert_eq!(told, [What::Published], "what came before the user was forgotten is not shown");
 }
