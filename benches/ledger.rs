@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use engage::ledger::command::{Ack, Attach, Departure, Visibility};
+use engage::ledger::command::{Ack, Attach, Departure, Greeting, Visibility};
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use engage::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId, WindowId};
 use engage::ledger::limits::Settings;
@@ -71,6 +71,7 @@ impl Bench {
             max_in_flight: 16,
             acks: Vec::new(),
             open: Vec::new(),
+            greeting: Greeting::Hello,
         };
         self.apply(Command::Attach { user: self.user(number), attach });
     }

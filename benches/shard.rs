@@ -12,7 +12,7 @@ use engage::ledger::Command;
 use engage::ledger::command::Ack;
 use engage::ledger::effect::Effect;
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
-use engage::ledger::ids::{DeviceId, EdgeId, EngagementId, UserId};
+use engage::ledger::ids::{DeviceId, EdgeId, EngagementId, ShardId, UserId};
 use engage::ledger::limits::Settings;
 use engage::ledger::reply::{AckReply, PublishReply, Reply};
 use engage::ports::{CarryOut, Propose};
@@ -26,6 +26,8 @@ struct Nobody;
 
 impl CarryOut for Nobody {
     fn carry_out(&self, _effects: Vec<Effect>) {}
+    fn owned(&self, _shard: ShardId, _term: u64) {}
+    fn disowned(&self, _shard: ShardId) {}
 }
 
 /// Users with one survey each that is never done, and acks for them.

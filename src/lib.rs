@@ -5,6 +5,7 @@ pub mod clock;
 pub mod ports;
 pub mod protocol;
 pub mod shard;
+pub mod cluster;
 pub mod actors;
 pub mod http;
 pub mod config;

@@ -1,6 +1,11 @@
 //! The seams between the rooms, as traits: what actors and routes need of the shards, and what the shards need of the actors. `node.rs` plugs the real ones in;
 //! tests plug in their own. Imports the ledger's types only.
 
+pub mod calls;
+pub mod owners;
+pub mod peers;
+pub mod session;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -35,6 +40,10 @@ pub trait Propose: Send + Sync {
 pub trait CarryOut: Send + Sync {
     /// Hands the effects to the actors of their users. Where no actor lives, nobody is connected, and the effects are void. Never blocks.
     fn carry_out(&self, effects: Vec<Effect>);
+    /// This node owns the shard in this term, from now on; called before anything of the term is carried out or answered. Never blocks.
+    fn owned(&self, shard: ShardId, term: u64);
+    /// This node does not own the shard any more; called before it can own it again. What its users' actors hold is void. Never blocks.
+    fn disowned(&self, shard: ShardId);
 }
 
 /// A linearizable read of the ledger failed: no leader, or no majority. Safe to try again.

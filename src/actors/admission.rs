@@ -1,6 +1,6 @@
 //! Who may come in: a hello, judged by its token. Pure; the caller acts on it.
 
-use crate::ledger::command::Attach;
+use crate::ledger::command::{Attach, Greeting};
 use crate::ledger::ids::{ConnectionId, UserId};
 use crate::protocol::code::Code;
 use crate::protocol::hello::{Hello, HelloAck};
@@ -65,6 +65,7 @@ pub fn admit(verifier: &Verifier, hello: Hello, arrival: &Arrival<'_>) -> Result
         max_in_flight: hello.max_in_flight,
         acks,
         open: hello.open,
+        greeting: Greeting::Hello,
     };
     Ok(Admitted { user: claims.user, attach, acks: answers, expires_at_ms: claims.expires_at_ms })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::outbox::{Ending, Outbox, OutboxError};
 use crate::clock;
-use crate::ledger::command::{Ack, Attach, Visibility};
+use crate::ledger::command::{Ack, Attach, Greeting, Visibility};
 use crate::ledger::effect::{Action, Effect, Offer};
 use crate::ledger::engagement::{Payload, Scope, SettleOn};
 use crate::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId, WindowId};
@@ -133,6 +133,7 @@ pub fn attach(name: &str, number: u64) -> Attach {
         max_in_flight: 16,
         acks: Vec::new(),
         open: Vec::new(),
+        greeting: Greeting::Hello,
     }
 }
 

@@ -20,7 +20,7 @@ use super::user::User;
 use super::work::{Call, Connect, Notice, Said, ToUser};
 use crate::ledger::effect::Effect;
 use crate::ledger::engagement::{Payload, Targets};
-use crate::ledger::ids::{DeviceId, EngagementId, UserId};
+use crate::ledger::ids::{DeviceId, EngagementId, ShardId, UserId};
 use crate::ledger::{Applied, Command};
 use crate::ports::{CarryOut, Propose, ProposeError};
 use crate::telemetry::names;
@@ -237,6 +237,10 @@ impl CarryOut for Registry {
             }
         }
     }
+
+    fn owned(&self, _shard: ShardId, _term: u64) {}
+
+    fn disowned(&self, _shard: ShardId) {}
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::clock;
 use crate::ledger::engagement::{Payload, Targets};
 use crate::ledger::ids::{EdgeId, EngagementId, ShardId, UserId};
 use crate::ledger::{Applied, Command};
+pub use crate::ports::calls::{CallError, Users};
 use crate::ports::{Read, ReadError};
 use crate::protocol::code::Code;
 
@@ -21,29 +21,6 @@ use super::problem::Problem;
 /// The wait before a call is tried a second time; it doubles with each try.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-
-/// Why a call to a user's actor failed. All may be tried again, but for a notice, which is sent once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// Not done: no leader, or no majority.
-    #[error("the user's shard has no leader or no majority")]
-    Unavailable,
-    /// It may or may not have been done.
-    #[error("the user's shard lost its leader before it answered")]
-    Unknown,
-    /// Not done: a queue on the way is full.
-    #[error("the user's queue is full")]
-    Overloaded,
-}
-
-/// The way to the users' actors.
-#[async_trait]
-pub trait Users: Send + Sync {
-    /// Hands a command to its user, and waits until it is applied and its effects are on their way.
-    async fn call(&self, command: Command) -> Result<Applied, CallError>;
-    /// Sends a notice to the connected devices of a user, once, and tells to how many.
-    async fn notice(&self, user: UserId, id: EngagementId, payload: Payload, targets: Targets) -> Result<u32, CallError>;
-}
 
 /// Who is who in the cluster.
 pub trait Nodes: Send + Sync {

@@ -69,6 +69,24 @@ pub struct Attach {
     pub acks: Vec<Ack>,
     /// What the client has on its screen.
     pub open: Vec<Key>,
+    /// Whether the client says hello, or its edge reports it again.
+    pub greeting: Greeting,
+}
+
+/// Who speaks in an attach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Greeting {
+    /// The client, on a new connection.
+    Hello,
+    /// The edge, of a connection that goes on: the owner changed, or the way to it was broken. What was written to the connection is known exactly, so only what is missing is told.
+    Again {
+        /// The last session window that the connection was told of.
+        window: Option<WindowId>,
+        /// The highest step that it was told of, for each key in `open`.
+        steps: Vec<u32>,
+        /// It was told that all that waited at its hello has been offered.
+        is_caught_up: bool,
+    },
 }
 
 /// A delivery, as a device names it (the user and the device are known).

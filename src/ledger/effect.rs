@@ -1,6 +1,6 @@
 //! What the ledger wants done. Every replica computes the effects; only the owner carries them out, in order.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::engagement::{Payload, Scope, SettleOn};
 use super::ids::{ConnectionId, EngagementId, UserId, WindowId};
@@ -8,7 +8,7 @@ use super::time::{LedgerTime, Millis};
 use super::window::Window;
 
 /// One effect, for one connection of one user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
     pub user: UserId,
     pub connection: ConnectionId,
@@ -16,7 +16,7 @@ pub struct Effect {
 }
 
 /// What to tell a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// Here is a delivery; the device holds it from now on.
     Offer(Box<Offer>),
@@ -33,7 +33,7 @@ pub enum Action {
 }
 
 /// An offer of a delivery, as one device gets it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     pub id: EngagementId,
     pub window: WindowId,
@@ -53,7 +53,7 @@ pub struct Offer {
 }
 
 /// Why a device is told to take a delivery off its screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WithdrawReason {
     /// It goes (or may go) to another device, or is put off.
@@ -67,7 +67,7 @@ pub enum WithdrawReason {
 }
 
 /// Why the ledger ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
     /// Another connection of the same device took its place.
     Replaced,

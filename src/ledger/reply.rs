@@ -9,7 +9,7 @@ use super::time::LedgerTime;
 use super::window::Window;
 
 /// All that came of one command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// Ledger time of the command.
     pub at: LedgerTime,
@@ -19,7 +19,7 @@ pub struct Applied {
 }
 
 /// One variant for each kind of question.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     Publish(PublishReply),
     Attach(AttachReply),
@@ -30,7 +30,7 @@ pub enum Reply {
 }
 
 /// What became of a publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PublishReply {
     /// It is the first of its key.
     Queued { window: WindowId, state: State, closes_at: LedgerTime },
@@ -43,7 +43,7 @@ pub enum PublishReply {
 }
 
 /// Which bound was reached, by the name of its configuration key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Bound {
     /// `buffer.max_deliveries`
     BufferDeliveries,
@@ -56,7 +56,7 @@ pub enum Bound {
 }
 
 /// What became of a hello.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttachReply {
     /// The device is attached. `acks` answers the hello's, in their order.
     Attached { window: Window, acks: Vec<AckReply> },
@@ -64,10 +64,12 @@ pub enum AttachReply {
     TooManyDevices { acks: Vec<AckReply> },
     /// `limits.ledger_bytes_per_shard` is reached.
     Full,
+    /// An edge reported a connection again, and a later one of the device has taken its place.
+    Replaced,
 }
 
 /// What became of an ack or a dismiss.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AckReply {
     /// It is recorded, or was before.
     Confirm(Confirm),
@@ -78,7 +80,7 @@ pub enum AckReply {
 }
 
 /// The server's word that the ack is recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirm {
     pub id: EngagementId,
     pub window: WindowId,
@@ -91,7 +93,7 @@ pub struct Confirm {
 }
 
 /// In which state a delivery ended, or ended before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     pub state: State,
     pub reason: Option<Reason>,

@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crate::actors::registry::{CallError as ActorError, Registry};
-use crate::http::state::{CallError, Users};
 use crate::ledger::effect::Effect;
 use crate::ledger::engagement::{Payload, Targets};
-use crate::ledger::ids::{EngagementId, UserId};
+use crate::ledger::ids::{EngagementId, ShardId, UserId};
 use crate::ledger::{Applied, Command};
 use crate::ports::CarryOut;
+use crate::ports::calls::{CallError, Users};
 
 /// The users of this node.
 pub(super) struct ActorUsers {
@@ -54,6 +54,18 @@ impl CarryOut for LateEffects {
     fn carry_out(&self, effects: Vec<Effect>) {
         if let Some(registry) = self.0.get().and_then(Weak::upgrade) {
             registry.carry_out(effects);
+        }
+    }
+
+    fn owned(&self, shard: ShardId, term: u64) {
+        if let Some(registry) = self.0.get().and_then(Weak::upgrade) {
+            registry.owned(shard, term);
+        }
+    }
+
+    fn disowned(&self, shard: ShardId) {
+        if let Some(registry) = self.0.get().and_then(Weak::upgrade) {
+            registry.disowned(shard);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A ledger with one person, driven in the words of the contract: each call gives what the connections were told, as short lines.
 
 use bytes::Bytes;
-use engage::ledger::command::{Ack, Attach, Departure, Key, Visibility};
+use engage::ledger::command::{Ack, Attach, Departure, Greeting, Key, Visibility};
 use engage::ledger::effect::{Action, CloseReason, Effect};
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use engage::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId, WindowId};
@@ -112,6 +112,7 @@ impl Person {
             max_in_flight: 16,
             acks: Vec::new(),
             open: Vec::new(),
+            greeting: Greeting::Hello,
         }
     }
 

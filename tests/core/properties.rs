@@ -2,7 +2,7 @@
 //! with the guarantees.
 
 use bytes::Bytes;
-use engage::ledger::command::{Ack, Attach, Departure, Key, Visibility};
+use engage::ledger::command::{Ack, Attach, Departure, Greeting, Key, Visibility};
 use engage::ledger::effect::Action;
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use engage::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId, WindowId};
@@ -230,6 +230,7 @@ impl World {
             max_in_flight: 1 + kind % 4,
             acks,
             open,
+            greeting: Greeting::Hello,
         };
         let (at, is_attach) = (self.now, Command::Attach { user: user_id(user), attach });
         let applied = self.ledger.apply(is_attach, LedgerTime(at));

@@ -11,11 +11,12 @@ const TABLE: &[(&str, &[&str])] = &[
     ("protocol", &["ledger"]),
     ("config", &["ledger", "protocol", "telemetry"]),
     ("shard", &["ledger", "ports", "clock", "telemetry"]),
+    ("cluster", &["shard", "protocol", "ledger", "ports", "clock", "telemetry"]),
     ("actors", &["ledger", "protocol", "ports", "clock", "telemetry"]),
     ("http", &["actors", "protocol", "ports", "ledger", "config", "clock", "telemetry"]),
     ("client", &[]),
     ("cli", &["client", "config", "node", "clock", "telemetry"]),
-    ("node", &["ledger", "clock", "ports", "telemetry", "protocol", "config", "shard", "actors", "http"]),
+    ("node", &["ledger", "clock", "ports", "telemetry", "protocol", "config", "shard", "cluster", "actors", "http"]),
     ("lib", &[]),
     ("main", &["cli"]),
 ];

@@ -70,6 +70,7 @@ impl User {
                 let refusal = Refusal::new(Code::TooManyConnections, "this user has all the connections that one may have");
                 step.end(connection, Ending::refused(&refusal));
             }
+            AttachReply::Replaced => step.end(connection, Ending::internal()),
             AttachReply::Full => {
                 counter!(names::LIMITED_TOTAL, "limit" => "ledger_bytes_per_shard").increment(1);
                 step.end(connection, Ending::refused(&Refusal::new(Code::Unavailable, "the user's shard is full")));

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::ledger::command::{Attach, Visibility};
+use crate::ledger::command::{Attach, Greeting, Visibility};
 use crate::ledger::effect::Effect;
 use crate::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
-use crate::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId};
+use crate::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, ShardId, UserId};
 use crate::ledger::limits::Settings;
 use crate::ledger::outcome::Outcome;
 use crate::ledger::time::Millis;
@@ -31,6 +31,8 @@ impl CarryOut for Kept {
     fn carry_out(&self, effects: Vec<Effect>) {
         self.0.lock().unwrap().extend(effects);
     }
+    fn owned(&self, _shard: ShardId, _term: u64) {}
+    fn disowned(&self, _shard: ShardId) {}
 }
 
 /// Two shards with numbers that fit a test.
@@ -83,6 +85,7 @@ pub fn attach(name: &str, edge: EdgeId) -> Command {
         max_in_flight: 16,
         acks: Vec::new(),
         open: Vec::new(),
+        greeting: Greeting::Hello,
     };
     Command::Attach { user: user(name), attach }
 }
