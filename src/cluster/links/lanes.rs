@@ -53,6 +53,8 @@ struct State {
     control: VecDeque<Header>,
     queues: [Queue; 3],
     is_closed: bool,
+    /// What is said when all else has been.
+    last: Option<Header>,
 }
 
 /// The queues of one link.
@@ -66,7 +68,7 @@ impl Lanes {
     #[must_use]
     pub fn new(bounds: [LaneBound; 3]) -> Lanes {
         let queues = bounds.map(|bound| Queue { waiting: VecDeque::new(), bytes: 0, sent_bytes: 0, starved_writes: 0, bound });
-        Lanes { state: Mutex::new(State { control: VecDeque::new(), queues, is_closed: false }), changed: Notify::new() }
+        Lanes { state: Mutex::new(State { control: VecDeque::new(), queues, is_closed: false, last: None }), changed: Notify::new() }
     }
 
     /// Queues a message.
@@ -95,9 +97,14 @@ impl Lanes {
         self.changed.notify_one();
     }
 
-    /// Takes nothing more; what is queued is still given out.
-    pub fn close(&self) {
-        self.lock().is_closed = true;
+    /// Takes nothing more; what is queued is still given out, and then this.
+    pub fn close(&self, last: Header) {
+        let mut state = self.lock();
+        if !state.is_closed {
+            state.is_closed = true;
+            state.last = Some(last);
+        }
+        drop(state);
         self.changed.notify_one();
     }
 
@@ -105,6 +112,7 @@ impl Lanes {
     pub fn clear(&self) {
         let mut state = self.lock();
         state.is_closed = true;
+        state.last = None;
         state.control = VecDeque::new();
         for queue in &mut state.queues {
             *queue = Queue { waiting: VecDeque::new(), bytes: 0, sent_bytes: 0, starved_writes: 0, bound: queue.bound };
@@ -153,6 +161,9 @@ impl State {
         }
         for (lane, queue) in LANES.into_iter().zip(&mut self.queues) {
             queue.take(lane, usize::MAX, &mut room, write);
+        }
+        if write.is_empty() {
+            write.extend(self.last.take().map(|header| Piece { header, bytes: Bytes::new() }));
         }
     }
 }
@@ -272,15 +283,18 @@ mod tests {
         let lanes = Lanes::new([BOUND; 3]);
         let body: Vec<u8> = (0..1_000_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
         lanes.push(Lane::Raft, Outgoing { kind: Kind::Ask, service: 1, id: 9, body: Bytes::from(body.clone()) }).unwrap();
-        lanes.close();
+        lanes.close(Header::bare(Kind::Goodbye, 0));
         let mut got = Vec::new();
+        let mut last = None;
         let mut write = Vec::new();
         while lanes.next_write(&mut write).now_or_never().expect("closed lanes don't wait") {
             for piece in write.drain(..) {
                 got.extend_from_slice(&piece.bytes);
                 assert_eq!(piece.header.rest == Rest::None, got.len() == body.len());
+                last = Some(piece.header.kind);
             }
         }
+        assert_eq!(last, Some(Kind::Goodbye));
         assert!(got == body);
         assert_eq!(lanes.queued_bytes(), [0; 3]);
     }

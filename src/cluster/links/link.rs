@@ -112,8 +112,12 @@ impl Link {
 
     /// Says goodbye, sends what waits as far as there is time, and ends. Does not wait for it.
     pub fn close(&self, why: Option<Refusal>) {
-        self.lanes.push_control(Header::bare(Kind::Goodbye, why.map_or(0, |why| why as u64)));
-        self.lanes.close();
+        let goodbye = Header::bare(Kind::Goodbye, why.map_or(0, |why| why as u64));
+        if why.is_some() {
+            // The other side has to learn it even if there is no time for all that waits.
+            self.lanes.push_control(goodbye);
+        }
+        self.lanes.close(goodbye);
         self.closing.send_replace(true);
     }
 

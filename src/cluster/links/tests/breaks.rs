@@ -24,7 +24,7 @@ async fn a_link_comes_back_with_the_next_number_when_the_peer_restarts() {
         goes.until_linked(stays_id).await;
         assert_eq!(goes.links.up()[0].link, 1, "it counts from its own start");
         let node = NodeId(restarted);
-        assert_eq!(*stays.watcher.0.lock().unwrap(), [(node, 1, true), (node, 1, false), (node, 2, true)]);
+        stays.until_seen(&[(node, 1, true), (node, 1, false), (node, 2, true)]).await;
         assert_eq!(stays.ask(restarted, b"there?", SOON).await.unwrap(), "there?");
     }
 }
@@ -74,7 +74,7 @@ async fn a_peer_that_falls_silent_is_given_up() {
     let (_silent, _) = Forged::MEMBER.dial(node.address).await.unwrap();
     node.until_linked(9).await;
     until("it to be given up", || !node.is_linked_to(9)).await;
-    assert_eq!(*node.watcher.0.lock().unwrap(), [(NodeId(9), 1, true), (NodeId(9), 1, false)]);
+    node.until_seen(&[(NodeId(9), 1, true), (NodeId(9), 1, false)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +88,7 @@ async fn a_newer_connection_takes_the_place_of_the_older() {
     let mut rest = Vec::new();
     tokio::time::timeout(SOON, older.read_to_end(&mut rest)).await.unwrap().unwrap();
     let peer = NodeId(9);
-    assert_eq!(*node.watcher.0.lock().unwrap(), [(peer, 1, true), (peer, 1, false), (peer, 2, true)]);
+    node.until_seen(&[(peer, 1, true), (peer, 1, false), (peer, 2, true)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

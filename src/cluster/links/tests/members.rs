@@ -36,7 +36,7 @@ async fn a_node_that_was_removed_while_it_was_away_learns_it_when_it_comes_back(
         back.links.know(NodeId(stays_id), stays.address.to_string());
         let mut told = back.links.refused_as_removed();
         tokio::time::timeout(SOON, told.wait_for(|is_removed| *is_removed)).await.unwrap().unwrap();
-        assert!(stays.links.refused_count(Refusal::Removed) > 0);
+        stays.until_refused(Refusal::Removed).await;
     }
 }
 

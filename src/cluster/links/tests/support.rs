@@ -118,6 +118,11 @@ impl Node {
         until(refusal.word(), || self.links.refused_count(refusal) > 0).await;
     }
 
+    /// Waits until its watcher saw just this.
+    pub async fn until_seen(&self, seen: &[Seen]) {
+        until("what the watcher saw", || *self.watcher.0.lock().unwrap() == seen).await;
+    }
+
     pub async fn until_linked(&self, node: u64) {
         until("a link", || self.is_linked_to(node)).await;
     }
