@@ -35,6 +35,7 @@ mod proposer;
 mod group;
 mod keeper;
 mod read;
+mod backup;
 #[cfg(test)]
 mod tests;
 
