@@ -1,6 +1,7 @@
 //! The node: builds all parts, plugs them into each other, and takes them down in an order in which nothing accepted is lost. The only file that knows everything.
 
 mod alone;
+pub mod backup;
 mod files;
 mod parts;
 mod signals;
