@@ -1,6 +1,7 @@
 //! The node: builds all parts, plugs them into each other, and takes them down in an order in which nothing accepted is lost. The only file that knows everything.
 
 mod files;
+mod owners;
 mod parts;
 mod signals;
 mod threads;
@@ -17,6 +18,8 @@ use tracing::{error, info};
 use crate::actors::connections::Connections;
 use crate::actors::edge::Edge;
 use crate::actors::registry::Registry;
+use crate::actors::routes::Routes;
+use crate::actors::sessions::Sessions;
 use crate::clock;
 use crate::config::{Config, secrets};
 use crate::http::client_edge::ClientEdge;
@@ -27,10 +30,12 @@ use crate::http::state::Api;
 use crate::http::tls::TlsError;
 use crate::http::{client_edge, routes, socket};
 use crate::ledger::ids::ShardId;
+use crate::ports::peers::NodeId;
 use crate::protocol::token::KeyError;
 use crate::shard::{ShardError, Shards};
 use crate::telemetry::MetricsError;
 
+use owners::{NoPeers, OwnShards};
 use signals::Signals;
 use threads::Threads;
 
@@ -112,20 +117,27 @@ impl Node {
         let effects = Arc::new(users::LateEffects::default());
         let shards = Shards::start(parts::shards_config(&config, edge), threads.handle(), effects.clone()).await?;
         let limits = Arc::new(parts::actor_limits(&config));
-        let registry = Registry::new(parts::shared(&config, shards.clone(), limits.clone()));
-        effects.lead_to(&registry);
+        let this_node = (NodeId(shards.node_id()), config.node.name.clone());
+        let owners = Arc::new(OwnShards::new(this_node, edge, shards.clone()));
+        let registry = Registry::new(parts::shared(shards.clone(), owners.clone(), limits.clone()));
+        effects.lead_to(&registry, &owners);
+        let ways = Routes::new(owners, Arc::new(NoPeers), registry.clone(), config.node.name.clone());
+        let sessions = Sessions::new(ways, config.cluster.shards);
+        threads.spawn(Sessions::tend(Arc::downgrade(&sessions)));
         let connections = Connections::new(edge, limits.clone());
         threads.spawn(Connections::sweep(Arc::downgrade(&connections)));
+        let users = parts::users(&config, &registry);
         let failed = watch::over(&threads, &shards);
 
-        let api = web::Data::new(Api::new(parts::api(&config, shards.clone(), registry.clone())));
+        let api = web::Data::new(Api::new(parts::api(&config, shards.clone(), users.clone())));
         let health = web::Data::new(Health::new(shards.clone(), shards.node_id()));
-        let edge = Arc::new(Edge { registry, connections: connections.clone(), verifier, limits });
+        let edge = Arc::new(Edge { sessions, connections: connections.clone(), verifier, limits });
         let member = parts::member(&config, (shards.node_id(), listener.local_addr().map_err(ServerError::Start)?));
         let cluster_id = shards.cluster_id().to_owned();
         let cluster = Cluster { cluster_id, member, read: shards.clone(), health: health.clone(), connections: connections.clone() };
         let on_connect = socket::on_connect(&edge.limits);
-        let site = Site::new(routes(&config, (api.clone(), web::Data::new(cluster)), edge), on_connect);
+        let clients = ClientEdge::new(edge, users, config.http.allowed_origins.clone());
+        let site = Site::new(routes(registry, (api.clone(), web::Data::new(cluster)), clients), on_connect);
         match Server::start(listener, server_settings, site).await {
             Ok(server) => {
                 info!(address = %server.address(), node = config.node.name, "node ready");
@@ -225,12 +237,10 @@ impl Node {
 
 /// What each HTTP worker serves; each also takes its share of the user actors.
 fn routes(
-    config: &Config,
+    registry: Arc<Registry>,
     (api, cluster): (web::Data<Api>, web::Data<Cluster>),
-    edge: Arc<Edge>,
+    clients: ClientEdge,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
-    let registry = edge.registry.clone();
-    let clients = ClientEdge::new(edge, config.http.allowed_origins.clone(), config.http.request_timeout.duration());
     let clients = web::Data::new(clients);
     move |app| {
         registry.place(Arbiter::current());
