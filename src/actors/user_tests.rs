@@ -109,16 +109,22 @@ async fn only_so_much_is_in_flight_and_what_waits_is_bounded_too() {
     let house = House::with(FakeLedger::new(|_| None), Limits { user_in_flight_max: 2, user_queue_max: 3, ..Limits::default() });
     let (outbox, seat) = house.connect(attach("phone", 1));
     until("the hello is proposed", || house.ledger.held_count() == 1).await;
-    say(&seat, (0..6).map(|at| said_ack("a", at)).collect());
-    until("what is too much is refused", || outbox.kinds().len() == 3).await;
-    let refused: Vec<_> =
-        outbox.messages().iter().map(|message| (message["code"].clone(), message["ref"].as_i64(), message["retry"].clone())).collect();
-    assert_eq!(refused, [3, 4, 5].map(|at| ("rate_limited".into(), Some(at), true.into())));
+    // The second device shares the queue with the first: what the first has taken of it, the second can't have.
+    let (laptop, laptop_seat) = house.connect(attach("laptop", 2));
+    until("its hello is proposed", || house.ledger.held_count() == 2).await;
+    let refused = seat.say((0..4).map(|at| said_ack("a", at)).collect());
+    let refused: Vec<_> = refused.iter().map(|refusal| (refusal.code, refusal.reference)).collect();
+    assert_eq!(refused, [(Code::RateLimited, Some(3))]);
+    say(&laptop_seat, vec![said_ack("a", 7)]);
+    until("what is too much is refused", || laptop.kinds() == ["error"]).await;
+    let error = &laptop.messages()[0];
+    assert_eq!((&error["code"], &error["ref"], &error["retry"]), (&"rate_limited".into(), &7.into(), &true.into()));
     until("two are in flight", || house.ledger.held_count() == 2).await;
     let hello = house.ledger.commands()[0].clone();
     house.ledger.release(Ok(yes(&hello)));
     until("the next one goes", || house.ledger.commands().len() == 3).await;
-    assert_eq!(house.told(), ["attach phone", "ack a", "ack a"]);
+    assert_eq!(house.told(), ["attach phone", "attach laptop", "ack a"]);
+    assert_eq!(outbox.kinds(), ["welcome"]);
 }
 
 #[actix_web::test]

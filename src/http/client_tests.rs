@@ -26,6 +26,7 @@ use crate::http::socket::on_connect;
 use crate::ledger::Applied;
 use crate::ledger::Command;
 use crate::ledger::command::Departure;
+use crate::ledger::effect::Action;
 use crate::ledger::engagement::{Payload, Scope, Targets};
 use crate::ledger::ids::{DeviceId, EdgeId, EngagementId, UserId};
 use crate::ports::calls::CallError;
@@ -388,10 +389,16 @@ async fn a_page_of_a_listed_origin_may_post_and_read_the_answer() {
 
 #[actix_web::test]
 async fn a_client_that_never_reads_is_cut_and_freed() {
-    let ledger = FakeLedger::new(|command| match command {
+    let mut offers_count = 0;
+    let ledger = FakeLedger::new(move |command| match command {
         // Each ack brings a big offer; a client that does not read lets them pile up.
         Command::Ack { .. } => {
-            Some(Ok(yes_and(command, vec![effect(crate::actors::fakes::connection(1), offer("big", Scope::User, 15_000))])))
+            let mut action = offer("big", Scope::User, 15_000);
+            offers_count += 1;
+            if let Action::Offer(offer) = &mut action {
+                offer.offer = offers_count;
+            }
+            Some(Ok(yes_and(command, vec![effect(crate::actors::fakes::connection(1), action)])))
         }
         _ => Some(Ok(yes(command))),
     });
