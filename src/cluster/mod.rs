@@ -1,1 +1,9 @@
 //! Which node does what: links between nodes, who owns which shard, who is a member, and where replicas lie. It moves replicas and leaders; it never looks into a ledger.
+
+mod format;
+pub mod meta;
+pub mod meta_command;
+mod meta_apply;
+pub mod meta_group;
+pub mod placement;
+mod placement_leaders;
