@@ -7,3 +7,6 @@ mod meta_apply;
 pub mod meta_group;
 pub mod placement;
 mod placement_leaders;
+pub mod balancer_ops;
+pub mod balancer_step;
+pub mod directory_lease;
