@@ -10,3 +10,9 @@ mod placement_leaders;
 pub mod balancer_ops;
 pub mod balancer_step;
 pub mod directory_lease;
+mod directory_names;
+pub mod directory;
+mod directory_view;
+pub mod pulse;
+#[cfg(test)]
+mod fakes_for_tests;
