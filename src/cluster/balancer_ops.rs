@@ -40,7 +40,7 @@ impl fmt::Display for Group {
 
 /// Who is in a group, as its leader knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Members {
+pub struct GroupMembers {
     pub term: u64,
     /// While they are being changed, those of before and those of after.
     pub voters: Vec<NodeId>,
@@ -64,6 +64,14 @@ pub enum Step {
     Transfer { to: NodeId },
 }
 
+impl Step {
+    /// Afterwards another node leads.
+    #[must_use]
+    pub fn moves_leader(&self) -> bool {
+        matches!(self, Step::Transfer { .. })
+    }
+}
+
 /// Why a step was not, or may not have been, done. The balancer looks again, and goes on from what it sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum OpError {
@@ -81,7 +89,7 @@ pub enum OpError {
 #[async_trait]
 pub trait ShardOps: Send + Sync {
     /// Who is in a group that this node leads.
-    async fn members(&self, group: Group) -> Result<Members, OpError>;
+    async fn members(&self, group: Group) -> Result<GroupMembers, OpError>;
     /// Does a step in a group that this node leads.
     async fn perform(&self, group: Group, step: Step) -> Result<(), OpError>;
 }
@@ -107,7 +115,7 @@ impl Leaders {
     ///
     /// # Errors
     /// [`OpError`].
-    pub async fn members(&self, leader: NodeId, group: Group) -> Result<Members, OpError> {
+    pub async fn members(&self, leader: NodeId, group: Group) -> Result<GroupMembers, OpError> {
         if leader == self.me {
             return self.ops.members(group).await;
         }
@@ -125,14 +133,14 @@ impl Leaders {
         self.ask(leader, Question { group, step: Some(step) }).await.map(drop)
     }
 
-    async fn ask(&self, leader: NodeId, question: Question) -> Result<Members, OpError> {
+    async fn ask(&self, leader: NodeId, question: Question) -> Result<GroupMembers, OpError> {
         let timeout = if question.step.is_some() { STEP_TIMEOUT } else { MEMBERS_TIMEOUT };
         let answer = self.peers.ask(leader, Lane::Raft, Service::Shard, format::encode(&question), timeout).await;
         let answer = answer.map_err(|error| match error {
             PeerError::NotSent => OpError::Busy,
             PeerError::NoAnswer => OpError::NoAnswer,
         })?;
-        format::decode::<Result<Members, OpError>>(&answer).unwrap_or_else(|error| Err(OpError::Failed(error.to_string())))
+        format::decode::<Result<GroupMembers, OpError>>(&answer).unwrap_or_else(|error| Err(OpError::Failed(error.to_string())))
     }
 }
 
@@ -162,7 +170,7 @@ impl Serve for ServeSteps {
             return;
         };
         let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return answer.send(format::encode(&Err::<Members, _>(OpError::Busy)));
+            return answer.send(format::encode(&Err::<GroupMembers, _>(OpError::Busy)));
         };
         let ops = self.ops.clone();
         self.runtime.spawn(async move {
@@ -174,9 +182,9 @@ impl Serve for ServeSteps {
     }
 }
 
-async fn answer_to(ops: &dyn ShardOps, group: Group, step: Option<Step>) -> Result<Members, OpError> {
+async fn answer_to(ops: &dyn ShardOps, group: Group, step: Option<Step>) -> Result<GroupMembers, OpError> {
     match step {
         None => ops.members(group).await,
-        Some(step) => ops.perform(group, step).await.map(|()| Members::default()),
+        Some(step) => ops.perform(group, step).await.map(|()| GroupMembers::default()),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::balancer_ops::{Members, Step};
+use super::balancer_ops::{GroupMembers, Step};
 use crate::ports::peers::NodeId;
 
 /// A member that lacks no more entries than this is caught up: the rest comes within a round trip.
@@ -42,7 +42,7 @@ pub enum Next {
 
 /// What comes next.
 #[must_use]
-pub fn next_step(wanted: &Wanted, leader: NodeId, members: &Members, live: &Live) -> Next {
+pub fn next_step(wanted: &Wanted, leader: NodeId, members: &GroupMembers, live: &Live) -> Next {
     let view = View { wanted, leader, members, live };
     if let Some(node) = view.to_add() {
         return Next::Do(Step::AddLearner { node, name: live.names.get(&node).cloned().unwrap_or_default() });
@@ -62,7 +62,7 @@ pub fn next_step(wanted: &Wanted, leader: NodeId, members: &Members, live: &Live
 struct View<'a> {
     wanted: &'a Wanted,
     leader: NodeId,
-    members: &'a Members,
+    members: &'a GroupMembers,
     live: &'a Live,
 }
 

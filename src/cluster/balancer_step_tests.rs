@@ -13,17 +13,17 @@ fn ids(ids: &[u64]) -> Vec<NodeId> {
 /// A group as openraft would run it.
 struct Model {
     leader: NodeId,
-    members: Members,
+    members: GroupMembers,
 }
 
 impl Model {
     fn of(voters: &[u64], leader: u64) -> Model {
         let lags = voters.iter().map(|node| (N(*node), 0)).collect();
-        Model { leader: N(leader), members: Members { term: 1, voters: ids(voters), lags, ..Members::default() } }
+        Model { leader: N(leader), members: GroupMembers { term: 1, voters: ids(voters), lags, ..GroupMembers::default() } }
     }
 
     fn carry_out(&mut self, step: Step) {
-        let Members { voters, learners, lags, .. } = &mut self.members;
+        let GroupMembers { voters, learners, lags, .. } = &mut self.members;
         match step {
             Step::AddLearner { node, .. } => {
                 learners.push(node);

@@ -66,8 +66,6 @@ pub(super) struct Heard {
 /// The last word of a node.
 #[derive(Clone, Debug)]
 pub struct Neighbour {
-    /// When it came, in this node's monotonic time.
-    pub heard_at_ms: u64,
     /// The sender's time in it.
     sent_at_ms: u64,
     pub about: About,
@@ -177,10 +175,11 @@ impl Directory {
         }
     }
 
-    /// What to send back to a node of what it has sent.
-    pub(super) fn echo_for(&self, node: NodeId) -> Option<Echo> {
+    /// The nodes that can be told something, and what to send back to each of what it has sent.
+    pub(super) fn echoes(&self) -> Vec<(NodeId, Option<Echo>)> {
         let heard = self.heard();
-        heard.nodes.get(&node).map(|neighbour| Echo { run: neighbour.about.run, sent_at_ms: neighbour.sent_at_ms })
+        let echo = |neighbour: &Neighbour| Echo { run: neighbour.about.run, sent_at_ms: neighbour.sent_at_ms };
+        self.known.load().links.keys().map(|node| (*node, heard.nodes.get(node).map(echo))).collect()
     }
 
     /// Takes what this node owns, and gives what it says of itself.
@@ -220,7 +219,7 @@ impl Directory {
         if let Some(name) = self.name_of(from) {
             heard.names.note(about.run, &name);
         }
-        heard.nodes.insert(from, Neighbour { heard_at_ms: now_ms, sent_at_ms, about });
+        heard.nodes.insert(from, Neighbour { sent_at_ms, about });
         self.refresh(&mut heard, now_ms);
     }
 

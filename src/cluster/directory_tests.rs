@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::cluster::fakes_for_tests::{FakeOneself, LEASE_MS, Net, directory, meta_of, until};
 use crate::cluster::meta_command::Command;
-use crate::cluster::pulse::{NodeState, Pulses};
+use crate::cluster::pulse::Pulses;
+use crate::ports::members::NodeState;
 use crate::ports::peers::Service;
 
 const S: ShardId = ShardId(0);

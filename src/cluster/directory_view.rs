@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use super::balancer_ops::Members;
+use super::balancer_ops::GroupMembers;
 use super::directory::{Directory, Neighbour};
-use super::meta::{Standing, State};
-use super::pulse::{About, NodeState, Owned, interval};
-use crate::clock;
+use super::meta::Standing;
+use super::pulse::{About, Owned};
 use crate::ledger::ids::ShardId;
+use crate::ports::members::NodeState;
 use crate::ports::owners::{Owner, Owners};
 use crate::ports::peers::NodeId;
 
@@ -19,20 +19,23 @@ impl Directory {
         self.heard().own.clone()
     }
 
-    /// The last word of another node, if it still counts: it can be reached.
+    /// The last word of another node that can be reached; none if it has not said any.
     #[must_use]
     pub fn neighbour(&self, node: NodeId) -> Option<Neighbour> {
-        let latest = self.heard().nodes.get(&node).cloned()?;
-        let silent_ms = clock::monotonic_ms().saturating_sub(latest.heard_at_ms);
-        let bound_ms = 3 * interval(self.parts.lease_ms).as_millis() as u64 + 500;
-        (silent_ms <= bound_ms && self.is_linked(node)).then_some(latest)
+        self.heard().nodes.get(&node).filter(|_| self.is_reachable(node)).cloned()
+    }
+
+    /// Whether a node answers: there is a link to it. Links are watched over by themselves.
+    #[must_use]
+    pub fn is_reachable(&self, node: NodeId) -> bool {
+        node == self.parts.me || self.is_linked(node)
     }
 
     /// The members that answer, this node among them.
     #[must_use]
     pub fn reachable(&self) -> BTreeSet<NodeId> {
-        let members: Vec<NodeId> = self.parts.meta.state().members().map(|(node, _)| node).collect();
-        members.into_iter().filter(|node| *node == self.parts.me || self.neighbour(*node).is_some()).collect()
+        let state = self.parts.meta.state();
+        state.members().map(|(node, _)| node).filter(|node| self.is_reachable(*node)).collect()
     }
 
     /// What the owner of a shard says of it, and who that is; none while there is none.
@@ -46,7 +49,7 @@ impl Directory {
 
     /// Who is in a shard's group, by the word of its owner.
     #[must_use]
-    pub fn members_of(&self, shard: ShardId) -> Option<(NodeId, Members)> {
+    pub fn members_of(&self, shard: ShardId) -> Option<(NodeId, GroupMembers)> {
         self.shard(shard).map(|(node, owned)| (node, owned.members))
     }
 
@@ -67,14 +70,15 @@ impl Directory {
     }
 
     pub(super) fn own_state(&self, now_ms: u64) -> NodeState {
-        let state = self.parts.meta.state();
-        let standing = state.standing(self.parts.me);
-        let is_draining = matches!(standing, Some(Standing::Draining | Standing::Leaving | Standing::Removed));
-        if self.is_stopping() || is_draining {
-            return NodeState::Draining;
+        let standing = self.parts.meta.state().standing(self.parts.me);
+        match standing {
+            Some(Standing::Leaving | Standing::Removed) => return NodeState::Leaving,
+            Some(Standing::Draining) => return NodeState::Draining,
+            _ if self.is_stopping() => return NodeState::Draining,
+            Some(Standing::Joining | Standing::Ready) | None => {}
         }
         if !self.has_joined.load(Ordering::Relaxed) {
-            if standing != Some(Standing::Ready) || !self.holds_what_is_wanted(&state) {
+            if !self.catching_up().is_complete() {
                 return NodeState::Joining;
             }
             self.has_joined.store(true, Ordering::Relaxed);
@@ -83,9 +87,36 @@ impl Directory {
         if has_owners { NodeState::Ready } else { NodeState::NotReady }
     }
 
-    fn holds_what_is_wanted(&self, state: &State) -> bool {
-        let me = self.parts.me;
-        let mut wanted = state.placement.iter().filter(|(_, placed)| placed.voters.contains(&me));
-        wanted.all(|(shard, _)| self.members_of(*shard).is_some_and(|(_, members)| members.voters.contains(&me)))
+    /// How far this node holds the replicas that it is to hold.
+    #[must_use]
+    pub fn catching_up(&self) -> CatchingUp {
+        let (state, me) = (self.parts.meta.state(), self.parts.me);
+        let is_planned = state.standing(me) == Some(Standing::Ready) && state.placement_revision == state.nodes_revision;
+        let mut count = CatchingUp { is_planned, ..CatchingUp::default() };
+        for (shard, _) in state.placement.iter().filter(|(_, placed)| placed.voters.contains(&me)) {
+            count.all += 1;
+            let members = self.members_of(*shard).map(|(_, members)| members).unwrap_or_default();
+            count.done += u32::from(members.voters.contains(&me));
+        }
+        count
+    }
+}
+
+/// How far a node holds the replicas that it is to hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CatchingUp {
+    /// The cluster has decided what this node is to hold.
+    pub is_planned: bool,
+    /// Replicas that have caught up, and vote.
+    pub done: u32,
+    /// Replicas that it is to hold.
+    pub all: u32,
+}
+
+impl CatchingUp {
+    /// It holds all of them.
+    #[must_use]
+    pub fn is_complete(self) -> bool {
+        self.is_planned && self.done == self.all
     }
 }

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
-use super::balancer_ops::{Group, Members, OpError, ShardOps, Step};
+use super::balancer_ops::{Group, GroupMembers, OpError, ShardOps, Step};
 use super::directory::{Directory, DirectoryParts};
 use super::format;
 use super::meta::Settings;
-use super::meta_command::{Command, Introduction, Reach, Reply};
+use super::meta_command::{Command, Introduction, Reply};
 use super::meta_group::{Meta, MetaLog};
 use super::pulse::{Oneself, Owned};
 use crate::ledger::ids::{EdgeId, ShardId, UserId};
@@ -39,7 +39,7 @@ pub fn meta_of(count: u64) -> Arc<Meta> {
     assert_eq!(do_to(&meta, Command::Found { node: NodeId(1), introduction: introduction("n1", 1), settings: settings() }), Reply::Done);
     for node in 2..=count {
         let introduction = introduction(&format!("n{node}"), node);
-        let add = Command::AddNode { introduction: introduction.clone(), settings: settings(), namesake: Reach::Reachable };
+        let add = Command::AddNode { introduction: introduction.clone(), settings: settings(), replaces: None };
         assert_eq!(do_to(&meta, add), Reply::Added { node: NodeId(node) });
         let announce = Command::Announce { node: NodeId(node), introduction, settings: settings() };
         assert_eq!(do_to(&meta, announce), Reply::Announced { changed: None });
@@ -196,7 +196,7 @@ impl MetaLog for FakeMetaLog {
 /// Groups that do at once what they are told, shared by all nodes of a test.
 #[derive(Default)]
 pub struct FakeGroups {
-    pub groups: Mutex<BTreeMap<Group, (NodeId, Members)>>,
+    pub groups: Mutex<BTreeMap<Group, (NodeId, GroupMembers)>>,
     pub steps: Mutex<Vec<(Group, Step)>>,
 }
 
@@ -205,7 +205,7 @@ impl FakeGroups {
     pub fn founded() -> Arc<FakeGroups> {
         let groups = FakeGroups::default();
         let all = (0..SHARDS).map(|shard| Group::Shard(ShardId(shard))).chain([Group::Meta]);
-        let alone = Members { term: 1, voters: vec![NodeId(1)], ..Members::default() };
+        let alone = GroupMembers { term: 1, voters: vec![NodeId(1)], ..GroupMembers::default() };
         *groups.groups.lock().unwrap() = all.map(|group| (group, (NodeId(1), alone.clone()))).collect();
         Arc::new(groups)
     }
@@ -231,7 +231,7 @@ pub struct FakeOps {
 
 #[async_trait]
 impl ShardOps for FakeOps {
-    async fn members(&self, group: Group) -> Result<Members, OpError> {
+    async fn members(&self, group: Group) -> Result<GroupMembers, OpError> {
         let groups = self.groups.groups.lock().unwrap();
         groups.get(&group).filter(|(leader, _)| *leader == self.me).map(|(_, members)| members.clone()).ok_or(OpError::NotLeader)
     }

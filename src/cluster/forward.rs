@@ -78,37 +78,39 @@ impl Router {
         }
     }
 
-    /// Has the owner of a shard answer a question, here by `locally` or elsewhere.
-    async fn route<T>(
-        &self,
-        shard: ShardId,
-        question: Question,
-        again: Again,
-        doing: Doing<'_, T>,
-    ) -> Result<T, CallError> {
+    /// Has the owner of a shard answer: this node by `here`, another one by what it sends back.
+    async fn route<T, Here>(&self, errand: Errand<'_, T>, here: impl Fn() -> Here) -> Result<T, CallError>
+    where
+        Here: Future<Output = Result<T, CallError>>,
+    {
+        let Errand { shard, question, again, open } = errand;
         let owners = self.parts.owners.as_ref();
         let deadline = clock::monotonic() + self.parts.timeout;
+        // Made when it is needed: most calls are answered here.
+        let mut body = None;
         let mut changed = owners.changed();
-        let body = format::encode(&Call::new(question, self.parts.timeout));
         let mut pause = FIRST_PAUSE;
         loop {
             changed.mark_unchanged();
-            let result = match owners.owner_of(shard) {
+            let owner = owners.owner_of(shard);
+            let result = match owner {
                 None => Err(CallError::Unavailable),
-                Some(owner) if owner.node == owners.me() => (doing.locally)().await,
-                Some(owner) => self.ask(shard, owner, body.clone(), deadline).await.and_then(|found| (doing.read)(found).ok_or(CallError::Unknown)),
+                Some(owner) if owner.node == owners.me() => here().await,
+                Some(owner) => {
+                    let body = body.get_or_insert_with(|| format::encode(&Call::new(question(), self.parts.timeout))).clone();
+                    self.ask(shard, owner, body, deadline).await.and_then(|found| open(found).ok_or(CallError::Unknown))
+                }
             };
-            match result {
-                Err(CallError::Unavailable) => {}
-                Err(CallError::Unknown) if again == Again::Safe => {}
-                result => return result,
-            }
-            let has_owner = owners.owner_of(shard).is_some();
-            // Without an owner there is nothing to try before one is known.
-            let wait = if has_owner { pause } else { left(deadline) };
-            if left(deadline).is_zero() {
+            let may_go_on = match result {
+                Err(CallError::Unavailable) => true,
+                Err(CallError::Unknown) => again == Again::Safe,
+                _ => false,
+            };
+            if !may_go_on || left(deadline).is_zero() {
                 return result;
             }
+            // Without an owner there is nothing to try before one is known.
+            let wait = if owner.is_some() { pause } else { left(deadline) };
             let _ = tokio::time::timeout(wait.min(left(deadline)), changed.changed()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -138,7 +140,143 @@ impl Router {
         }
     }
 
-    async fn read<T>(&self, shard: ShardId, question: Question, doing: Doing<'_, T>) -> Result<T, ReadError> {
-        self.route(shard, question, Again::Safe, doing).await.map_err(|_| ReadError)
+    async fn read<T, Here>(
+        &self,
+        (shard, question): (ShardId, &(dyn Fn() -> Question + Sync)),
+        open: fn(Found) -> Option<T>,
+        here: impl Fn() -> Here,
+    ) -> Result<T, ReadError>
+    where
+        Here: Future<Output = Result<T, ReadError>>,
+    {
+        let errand = Errand { shard, question, again: Again::Safe, open };
+        let read = self.route(errand, || async { here().await.map_err(|ReadError| CallError::Unavailable) });
+        read.await.map_err(|_| ReadError)
+    }
+
+    async fn some_deliveries(&self, user: &UserId, after: u64, limit: usize) -> Result<Vec<DeliveryView>, ReadError> {
+        let question = || Question::Deliveries { user: user.clone(), after, limit };
+        let open = |found| if let Found::Deliveries(deliveries) = found { Some(deliveries) } else { None };
+        self.read((self.shard_of(user), &question), open, || self.parts.read.deliveries(user, after, limit)).await
+    }
+
+    async fn some_outcomes(&self, shard: ShardId, after: u64, limit: usize) -> Result<OutcomesOrOldest, ReadError> {
+        let open = |found| if let Found::Outcomes(outcomes) = found { Some(outcomes) } else { None };
+        let here = || async move { Ok(self.parts.read.outcomes(shard, after, limit).await?.map_err(|expired| expired.oldest)) };
+        self.read((shard, &|| Question::Outcomes { shard, after, limit }), open, here).await
     }
 }
+
+/// A question on its way.
+struct Errand<'a, T> {
+    shard: ShardId,
+    question: &'a (dyn Fn() -> Question + Sync),
+    again: Again,
+    /// What the answer holds; none if it is one to another question.
+    open: fn(Found) -> Option<T>,
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(clock::monotonic())
+}
+
+#[async_trait]
+impl Users for Router {
+    async fn call(&self, command: Command) -> Result<Applied, CallError> {
+        // The shards' own commands are theirs to propose.
+        let Some(user) = command.user() else { return Err(CallError::Unavailable) };
+        let errand = Errand {
+            shard: self.shard_of(user),
+            question: &|| Question::Command(command.clone()),
+            again: Again::AskCaller,
+            open: |found| if let Found::Applied(applied) = found { Some(applied) } else { None },
+        };
+        self.route(errand, || self.parts.users.call(command.clone())).await
+    }
+
+    async fn notice(&self, user: UserId, id: EngagementId, payload: Payload, targets: Targets) -> Result<u32, CallError> {
+        let errand = Errand {
+            shard: self.shard_of(&user),
+            question: &|| Question::Notice { user: user.clone(), id: id.clone(), payload: payload.clone(), targets },
+            again: Again::AskCaller,
+            open: |found| if let Found::Sent(count) = found { Some(count) } else { None },
+        };
+        self.route(errand, || self.parts.users.notice(user.clone(), id.clone(), payload.clone(), targets)).await
+    }
+}
+
+#[async_trait]
+impl Read for Router {
+    fn shard_of(&self, user: &UserId) -> ShardId {
+        self.parts.read.shard_of(user)
+    }
+
+    fn shard_count(&self) -> u16 {
+        self.parts.read.shard_count()
+    }
+
+    async fn user(&self, user: &UserId) -> Result<Option<UserView>, ReadError> {
+        let open = |found| if let Found::User(view) = found { Some(view) } else { None };
+        self.read((self.shard_of(user), &|| Question::User(user.clone())), open, || self.parts.read.user(user)).await
+    }
+
+    async fn deliveries(&self, user: &UserId, after: u64, limit: usize) -> Result<Vec<DeliveryView>, ReadError> {
+        let mut page: Vec<DeliveryView> = Vec::new();
+        // An answer has a bounded length, so a long page comes in parts.
+        while page.len() < limit {
+            let part = DELIVERIES_MAX.min(limit - page.len());
+            let after = page.last().map_or(after, |last| last.sequence);
+            let more = self.some_deliveries(user, after, part).await?;
+            let is_last = more.len() < part;
+            page.extend(more);
+            if is_last {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    async fn engagement(&self, user: &UserId, id: &EngagementId) -> Result<Option<EngagementView>, ReadError> {
+        let question = || Question::Engagement { user: user.clone(), id: id.clone() };
+        let open = |found| if let Found::Engagement(view) = found { Some(view) } else { None };
+        self.read((self.shard_of(user), &question), open, || self.parts.read.engagement(user, id)).await
+    }
+
+    async fn outcomes(&self, shard: ShardId, after: u64, limit: usize) -> Result<Result<Vec<(u64, Outcome)>, CursorExpired>, ReadError> {
+        let mut page: Vec<(u64, Outcome)> = Vec::new();
+        while page.len() < limit {
+            let part = OUTCOMES_MAX.min(limit - page.len());
+            let after = page.last().map_or(after, |(sequence, _)| *sequence);
+            match self.some_outcomes(shard, after, part).await? {
+                Ok(more) => {
+                    let is_last = more.len() < part;
+                    page.extend(more);
+                    if is_last {
+                        break;
+                    }
+                }
+                // What was read before is still whole; the next call tells.
+                Err(_) if !page.is_empty() => break,
+                Err(oldest) => return Ok(Err(CursorExpired { oldest })),
+            }
+        }
+        Ok(Ok(page))
+    }
+
+    async fn outcomes_before_oldest(&self, shard: ShardId) -> Result<u64, ReadError> {
+        let open = |found| if let Found::OutcomesBeforeOldest(sequence) = found { Some(sequence) } else { None };
+        self.read((shard, &|| Question::OutcomesBeforeOldest(shard)), open, || self.parts.read.outcomes_before_oldest(shard)).await
+    }
+
+    fn outcomes_changed(&self) -> watch::Receiver<u64> {
+        self.outcomes_changed.subscribe()
+    }
+
+    fn status(&self) -> Vec<ShardStatus> {
+        self.parts.read.status()
+    }
+}
+
+#[cfg(test)]
+#[path = "forward_tests.rs"]
+mod tests;

@@ -18,7 +18,7 @@ pub(super) const TOMBSTONES_MAX: usize = 1_024;
 pub struct State {
     /// None before the cluster is founded.
     pub settings: Option<Settings>,
-    /// Members, and those that were.
+    /// GroupMembers, and those that were.
     pub nodes: BTreeMap<NodeId, Member>,
     /// The last id that was given out; ids are never used again.
     pub last_node: u64,
@@ -28,6 +28,8 @@ pub struct State {
     pub meta_voters: Vec<NodeId>,
     /// Counts the changes of nodes and settings, on which a placement is based.
     pub nodes_revision: u64,
+    /// The nodes and settings that the placement was made for.
+    pub placement_revision: u64,
 }
 
 /// A node, as the cluster knows it.
@@ -58,20 +60,6 @@ pub enum Standing {
     Leaving,
     /// It holds nothing, and is refused for ever.
     Removed,
-}
-
-impl Standing {
-    /// The word of the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Standing::Joining => "joining",
-            Standing::Ready => "ready",
-            Standing::Draining => "draining",
-            Standing::Leaving => "leaving",
-            Standing::Removed => "removed",
-        }
-    }
 }
 
 /// Where the replicas of a shard are wanted.

@@ -9,15 +9,16 @@ impl State {
     pub fn apply(&mut self, command: Command) -> Reply {
         let done = match command {
             Command::Found { node, introduction, settings } => self.found(node, introduction, settings),
-            Command::AddNode { introduction, settings, namesake } => self.add(introduction, &settings, namesake),
+            Command::AddNode { introduction, settings, replaces } => self.add(introduction, &settings, replaces),
             Command::Announce { node, introduction, settings } => self.announce(node, introduction, settings),
             Command::Drain { node } => self.drain(node),
             Command::Remove { node, reach } => self.remove(node, reach),
             Command::Gone { node } => self.gone(node),
             Command::SetPlacement { nodes_revision, .. } if nodes_revision != self.nodes_revision => Err(Refusal::Stale),
-            Command::SetPlacement { placement, meta_voters, .. } => {
+            Command::SetPlacement { nodes_revision, placement, meta_voters } => {
                 self.placement = placement;
                 self.meta_voters = meta_voters;
+                self.placement_revision = nodes_revision;
                 Ok(Reply::Done)
             }
         };
@@ -36,7 +37,7 @@ impl State {
         Ok(Reply::Done)
     }
 
-    fn add(&mut self, introduction: Introduction, settings: &Settings, namesake: Reach) -> Result<Reply, Refusal> {
+    fn add(&mut self, introduction: Introduction, settings: &Settings, replaces: Option<NodeId>) -> Result<Reply, Refusal> {
         let agreed = self.settings.as_ref().ok_or(Refusal::NotFounded)?;
         if let Some((node, known)) = self.nodes.iter().find(|(_, member)| member.uuid == introduction.uuid) {
             let is_removed = known.standing == Standing::Removed || known.standing == Standing::Leaving;
@@ -48,7 +49,7 @@ impl State {
         if self.members().count() >= NODES_MAX {
             return Err(Refusal::TooManyNodes { max: NODES_MAX });
         }
-        self.free_name(&introduction.name, namesake)?;
+        self.free_name(&introduction.name, replaces)?;
         self.last_node += 1;
         let node = NodeId(self.last_node);
         self.nodes.insert(node, member(introduction, Standing::Joining));
@@ -57,9 +58,9 @@ impl State {
     }
 
     /// A node that can't be reached gives its name to the one that comes instead of it, and leaves: it has lost its disk, or had none.
-    fn free_name(&mut self, name: &str, namesake: Reach) -> Result<(), Refusal> {
+    fn free_name(&mut self, name: &str, replaces: Option<NodeId>) -> Result<(), Refusal> {
         let Some((node, old)) = self.named(name) else { return Ok(()) };
-        if namesake == Reach::Reachable {
+        if replaces != Some(node) {
             return Err(Refusal::NameTaken { name: name.to_owned() });
         }
         // What never was up holds nothing, so there is nothing to take off it.

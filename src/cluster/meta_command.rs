@@ -12,8 +12,8 @@ use crate::ports::peers::NodeId;
 pub enum Command {
     /// The first node makes the cluster. A founded cluster stays as it is.
     Found { node: NodeId, introduction: Introduction, settings: Settings },
-    /// A node asks to become a member. The same uuid gets the same id again.
-    AddNode { introduction: Introduction, settings: Settings, namesake: Reach },
+    /// A node asks to become a member. The same uuid gets the same id again. `replaces` is the member with its name, if that does not answer.
+    AddNode { introduction: Introduction, settings: Settings, replaces: Option<NodeId> },
     /// A member has started, and says where it is.
     Announce { node: NodeId, introduction: Introduction, settings: Settings },
     /// A node is to lead nothing.

@@ -29,8 +29,8 @@ fn founded() -> State {
 }
 
 fn add(state: &mut State, name: &str, uuid: &str) -> Reply {
-    let namesake = Reach::Unreachable;
-    state.apply(Command::AddNode { introduction: introduction(name, uuid, 1), settings: settings(), namesake })
+    let replaces = state.named(name).map(|(node, _)| node);
+    state.apply(Command::AddNode { introduction: introduction(name, uuid, 1), settings: settings(), replaces })
 }
 
 fn announce(state: &mut State, node: NodeId, name: &str, run: u64) -> Reply {
@@ -84,7 +84,7 @@ fn a_joiner_whose_settings_differ_is_refused_with_the_name_of_the_key() {
     let mut state = founded();
     let mut other = settings();
     other.ledger.insert("window.length".to_owned(), "1h".to_owned());
-    let join = |settings| Command::AddNode { introduction: introduction("n2", "u2", 1), settings, namesake: Reach::Unreachable };
+    let join = |settings| Command::AddNode { introduction: introduction("n2", "u2", 1), settings, replaces: None };
     let Reply::Refused(refusal) = state.apply(join(other)) else { panic!("it was taken") };
     assert!(refusal.to_string().starts_with("window.length is 1h here and 24h in the cluster"), "{refusal}");
     for (key, settings) in [
@@ -112,9 +112,10 @@ fn a_restarted_member_may_bring_new_settings_but_not_another_lease() {
 #[test]
 fn a_name_is_taken_over_only_from_a_node_that_does_not_answer() {
     let mut state = of_two();
-    let namesake = Reach::Reachable;
-    let taken = state.apply(Command::AddNode { introduction: introduction("n2", "u3", 1), settings: settings(), namesake });
-    assert_eq!(taken, Reply::Refused(Refusal::NameTaken { name: "n2".to_owned() }));
+    for replaces in [None, Some(N1)] {
+        let taken = state.apply(Command::AddNode { introduction: introduction("n2", "u3", 1), settings: settings(), replaces });
+        assert_eq!(taken, Reply::Refused(Refusal::NameTaken { name: "n2".to_owned() }));
+    }
     assert_eq!(add(&mut state, "n2", "u3"), Reply::Added { node: NodeId(3) });
     assert_eq!(state.standing(N2), Some(Standing::Leaving));
     // From now on, the name means the new one.

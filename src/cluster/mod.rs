@@ -16,3 +16,7 @@ mod directory_view;
 pub mod pulse;
 #[cfg(test)]
 mod fakes_for_tests;
+mod forward_wire;
+pub mod forward_serve;
+pub mod forward;
+pub mod balancer;

@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::debug;
 
-use super::balancer_ops::Members;
+use super::balancer_ops::GroupMembers;
 use super::directory::Directory;
 use super::format;
-use super::meta::State;
 use crate::clock;
 use crate::ledger::ids::{EdgeId, ShardId};
+use crate::ports::members::NodeState;
 use crate::ports::peers::{Answer, Lane, NodeId, Peers, Serve, Service};
 
 /// Two pulses are at least that far apart, whatever changes.
@@ -51,6 +51,7 @@ pub struct About {
     pub run: EdgeId,
     pub http: String,
     pub cluster: String,
+    /// By its own word.
     pub state: NodeState,
     /// Client connections.
     pub connection_count: u64,
@@ -71,34 +72,9 @@ pub struct Owned {
     pub term: u64,
     /// How old the last answer of a majority is.
     pub quorum_age_ms: u64,
-    pub members: Members,
+    pub members: GroupMembers,
     pub applied_index: u64,
     pub user_count: u64,
-}
-
-/// How a node is, by its own word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NodeState {
-    /// Its replicas are still catching up for the first time.
-    Joining,
-    Ready,
-    /// It doesn't know an owner of every shard.
-    NotReady,
-    /// It is going away, or is to lead nothing.
-    Draining,
-}
-
-impl NodeState {
-    /// The word of the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            NodeState::Joining => "joining",
-            NodeState::Ready => "ready",
-            NodeState::NotReady => "not_ready",
-            NodeState::Draining => "draining",
-        }
-    }
 }
 
 /// What a node knows of itself, gathered from its rooms.
@@ -144,8 +120,8 @@ impl Pulses {
                 news.mark_unchanged();
                 hurry_until = clock::monotonic() + HURRY;
             }
-            let members = state.borrow_and_update().clone();
-            self.send(&members);
+            state.mark_unchanged();
+            self.send();
             tokio::time::sleep(APART).await;
             tokio::select! {
                 Ok(()) = owned.changed() => {}
@@ -157,16 +133,15 @@ impl Pulses {
     }
 
     /// Looks at what this node owns, and tells everybody.
-    fn send(&self, state: &State) {
+    fn send(&self) {
         let directory = &self.directory;
         // First what was heard, then how old the majorities' answers are: see the lease.
-        let others = state.members().map(|(node, _)| node).filter(|node| *node != directory.node());
-        let echoes: Vec<(NodeId, Option<Echo>)> = others.map(|node| (node, directory.echo_for(node))).collect();
+        let echoes = directory.echoes();
         let owned = self.oneself.owned();
         let about = directory.take_own(owned, self.oneself.connection_count(), clock::monotonic_ms());
         for (node, echo) in echoes {
             let pulse = Pulse { sent_at_ms: clock::monotonic_ms(), echo, about: about.clone() };
-            // Who can't be told now is told as soon as there is a link.
+            // Who can't be told now is told as soon as there is a link again.
             let _ = self.peers.tell(node, Lane::Raft, Service::Pulse, format::encode(&pulse));
         }
     }
