@@ -9,6 +9,7 @@ mod error;
 mod keys;
 mod load;
 mod ranges;
+mod relations;
 mod secret;
 mod sections;
 pub mod secrets;
@@ -97,6 +98,12 @@ impl Config {
     /// [`ConfigError::Invalid`], with everything that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
         check::check(self)
+    }
+
+    /// What is allowed, and likely not what was meant: a sentence each, to be shown to whoever starts a node.
+    #[must_use]
+    pub fn advice(&self) -> Vec<String> {
+        relations::advice(self)
     }
 }
 

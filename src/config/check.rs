@@ -9,8 +9,7 @@ use super::error::{ConfigError, Problem};
 use super::keys::variable_of;
 use super::ranges::RANGES;
 use super::secret::Secret;
-use super::{Config, Span};
-use crate::ledger::engagement::DATA_MAX_BYTES;
+use super::{Config, relations};
 
 /// A token key signs for every user: as long as the hash that it feeds.
 const JWT_SECRET_MIN_BYTES: usize = 32;
@@ -25,7 +24,7 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let mut problems = Vec::new();
     ranges(config, &mut problems);
     texts(config, &mut problems);
-    relations(config, &mut problems);
+    relations::check(config, &mut problems);
     files(config, &mut problems);
     secrets(config, &mut problems);
     missing(config, &mut problems);
@@ -57,10 +56,8 @@ fn texts(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::of("http.allowed_origins", format!("holds {origin:?}, which is no origin; hint: scheme and host as a browser sends them, like https://app.example.com, without a path or a wildcard")));
         }
     }
-    if let Some(advertise) = &config.cluster.advertise
-        && !is_host_and_port(advertise)
-    {
-        problems.push(Problem::of("cluster.advertise", format!("= {advertise:?} is not host:port")));
+    if let Some(advertise) = &config.cluster.advertise {
+        advertised(advertise, problems);
     }
     if let Err(reason) = crate::telemetry::judge_filter(&config.log.level) {
         problems.push(Problem::of(
@@ -79,63 +76,20 @@ fn is_origin(origin: &str) -> bool {
     !host.is_empty() && host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-:[]".contains(&b))
 }
 
+/// Other nodes connect to it: it must be a host of its own.
+fn advertised(advertise: &str, problems: &mut Vec<Problem>) {
+    if !is_host_and_port(advertise) {
+        problems.push(Problem::of("cluster.advertise", format!("= {advertise:?} is not host:port")));
+    } else if advertise.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified()) {
+        let message =
+            format!("= {advertise:?} is every address of whoever reads it; hint: the host under which the other nodes reach this one");
+        problems.push(Problem::of("cluster.advertise", message));
+    }
+}
+
 fn is_host_and_port(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port != 0)
-}
-
-fn relations(config: &Config, problems: &mut Vec<Problem>) {
-    let cluster = &config.cluster;
-    let mut shorter = |key: &str, span: Span, than: &str, other: Span| {
-        if span >= other {
-            problems.push(Problem::of(key, format!("= {span} must be shorter than {than} = {other}")));
-        }
-    };
-    // A single heartbeat that is late must not bring a new election.
-    shorter(
-        "twice cluster.heartbeat",
-        Span::from_ms(2 * cluster.heartbeat.ms()),
-        "cluster.election_timeout_min",
-        cluster.election_timeout_min,
-    );
-    shorter("cluster.election_timeout_min", cluster.election_timeout_min, "cluster.election_timeout_max", cluster.election_timeout_max);
-    shorter("cluster.election_timeout_max", cluster.election_timeout_max, "cluster.lease", cluster.lease);
-    shorter("cluster.election_timeout_max", cluster.election_timeout_max, "http.request_timeout", config.http.request_timeout);
-    let limits = &config.limits;
-    if limits.records_per_user < config.buffer.max_deliveries {
-        let message = format!("= {} must be at least buffer.max_deliveries = {}", limits.records_per_user, config.buffer.max_deliveries);
-        problems.push(Problem::of("limits.records_per_user", message));
-    }
-    if limits.ledger_bytes_per_shard < config.buffer.max_bytes {
-        let message = format!("= {} must be at least buffer.max_bytes = {}", limits.ledger_bytes_per_shard, config.buffer.max_bytes);
-        problems.push(Problem::of("limits.ledger_bytes_per_shard", message));
-    }
-    if limits.max_bulk_body < limits.max_body {
-        problems.push(Problem::of(
-            "limits.max_bulk_body",
-            format!("= {} must be at least limits.max_body = {}", limits.max_bulk_body, limits.max_body),
-        ));
-    }
-    let hello_bytes = config.buffer.max_bytes.bytes().saturating_add(offers_bytes(config));
-    if limits.outbox_bytes.bytes() < hello_bytes {
-        let message = format!(
-            "= {} must be at least {} KiB, for the answer to a hello: buffer.max_bytes = {} of payloads, and the data and envelopes of the offers",
-            limits.outbox_bytes,
-            hello_bytes.div_ceil(1024),
-            config.buffer.max_bytes
-        );
-        problems.push(Problem::of("limits.outbox_bytes", message));
-    }
-    if config.http.listen == cluster.listen && cluster.listen.port() != 0 {
-        problems.push(Problem::of("cluster.listen", format!("= {} is also http.listen; hint: give it a port of its own", cluster.listen)));
-    }
-}
-
-/// What the offers that answer one hello may take beside their payloads: without room for it, the answer would cut its own client, at every try.
-fn offers_bytes(config: &Config) -> u64 {
-    const ENVELOPE_BYTES: u64 = 512;
-    const OFFERS_MAX: u64 = 256;
-    OFFERS_MAX.min(u64::from(config.buffer.max_deliveries)).saturating_mul(DATA_MAX_BYTES as u64 + ENVELOPE_BYTES)
 }
 
 fn files(config: &Config, problems: &mut Vec<Problem>) {
@@ -154,6 +108,13 @@ fn files(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::of(key, format!("= {:?} can't be read: {error}", path.as_deref().unwrap_or(Path::new("")))));
         }
     }
+    let certificates = [("http.tls_cert", &http.tls_cert), ("cluster.tls_cert", &cluster.tls_cert), ("cluster.tls_ca", &cluster.tls_ca)];
+    for (key, path) in certificates {
+        holds_pem(key, path.as_deref(), ("CERTIFICATE", "certificate"), problems);
+    }
+    for (key, path) in [("http.tls_key", &http.tls_key), ("cluster.tls_key", &cluster.tls_key)] {
+        holds_pem(key, path.as_deref(), ("PRIVATE KEY", "private key"), problems);
+    }
     together(problems, &[("http.tls_cert", http.tls_cert.is_some()), ("http.tls_key", http.tls_key.is_some())]);
     let cluster_tls = [
         ("cluster.tls_cert", cluster.tls_cert.is_some()),
@@ -168,6 +129,16 @@ fn unreadable(path: &Path) -> Option<std::io::Error> {
         Ok(metadata) if metadata.is_dir() => Some(std::io::ErrorKind::IsADirectory.into()),
         Ok(_) => None,
         Err(error) => Some(error),
+    }
+}
+
+/// A readable file that is no PEM of the right kind is likely another one than was meant. Whether it can be used is seen at the start.
+fn holds_pem(key: &str, path: Option<&Path>, (label, what): (&str, &str), problems: &mut Vec<Problem>) {
+    let Some((path, bytes)) = path.and_then(|path| std::fs::read(path).ok().map(|bytes| (path, bytes))) else { return };
+    let text = String::from_utf8_lossy(&bytes);
+    let is_one = |line: &str| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{label}-----"));
+    if !text.lines().any(is_one) {
+        problems.push(Problem::of(key, format!("= {path:?} holds no {what}; hint: a PEM file, with a line -----BEGIN {label}-----")));
     }
 }
 

@@ -59,6 +59,10 @@ pub enum SecretsError {
     Mode { path: PathBuf, mode: u32 },
     #[error("secrets file {} is not valid; hint: remove it to get new ones", path.display())]
     Content { path: PathBuf },
+    #[error("there is no secrets file {}; hint: it lies in the data_dir of a node that made its own secrets", path.display())]
+    Missing { path: PathBuf },
+    #[error("the secrets in {} are others than {place}; hint: nodes of one cluster have the same: is this the right file, and the right data_dir?", from.display())]
+    Differ { from: PathBuf, place: String },
 }
 
 /// Reads the secrets that a node made for itself; none where there is no file.
@@ -66,7 +70,10 @@ pub enum SecretsError {
 /// # Errors
 /// [`SecretsError`], when the file is there and can't be used.
 pub fn read(data_dir: &Path) -> Result<Option<Secrets>, SecretsError> {
-    let path = data_dir.join(FILE_NAME);
+    read_file(data_dir.join(FILE_NAME))
+}
+
+fn read_file(path: PathBuf) -> Result<Option<Secrets>, SecretsError> {
     let failed = |error| SecretsError::File { path: path.clone(), verb: "read", error };
     let mut file = match fs::File::open(&path) {
         Ok(file) => file,
@@ -105,9 +112,35 @@ pub fn fill(config: &mut Config) -> Result<Origin, SecretsError> {
     Ok(origin)
 }
 
+/// Copies the secrets that another node on this machine made, so that the two agree. Done again, it changes nothing.
+///
+/// # Errors
+/// [`SecretsError`]; [`SecretsError::Differ`], when this node has others, in its file or its configuration.
+pub fn adopt(config: &Config, from: &Path) -> Result<Origin, SecretsError> {
+    let theirs = read_file(from.to_owned())?.ok_or_else(|| SecretsError::Missing { path: from.to_owned() })?;
+    let differ = |place: String| SecretsError::Differ { from: from.to_owned(), place };
+    let Config { auth, cluster, .. } = config;
+    if cluster.secret.as_ref().is_some_and(|ours| *ours != theirs.cluster.secret) {
+        return Err(differ("cluster.secret of the configuration".to_owned()));
+    }
+    if auth.jwt_secret.as_ref().is_some_and(|ours| *ours != theirs.auth.jwt_secret) {
+        return Err(differ("auth.jwt_secret of the configuration".to_owned()));
+    }
+    let path = config.node.data_dir.join(FILE_NAME);
+    let (kept, origin) = match read(&config.node.data_dir)? {
+        Some(kept) => (kept, Origin::Kept(path.clone())),
+        None => write(&config.node.data_dir, path.clone(), theirs.clone())?,
+    };
+    if kept == theirs { Ok(origin) } else { Err(differ(path.display().to_string())) }
+}
+
 fn make(data_dir: &Path, path: PathBuf) -> Result<(Secrets, Origin), SecretsError> {
+    write(data_dir, path, draw())
+}
+
+/// Writes the file, unless somebody else was faster: then theirs holds.
+fn write(data_dir: &Path, path: PathBuf, secrets: Secrets) -> Result<(Secrets, Origin), SecretsError> {
     let failed = |error| SecretsError::File { path: path.clone(), verb: "written", error };
-    let secrets = draw();
     DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(failed)?;
     // Whoever sees the file sees all of it, and a second start at the same moment can't replace what the first already uses: write aside, then link.
     let aside = data_dir.join(format!(".{FILE_NAME}.{}", std::process::id()));
@@ -147,13 +180,13 @@ fn random() -> Secret {
 
 fn text_of(secrets: &Secrets) -> String {
     let mut text = format!(
-        "# Made by this node at its first start, for use on this machine. Whoever has it can publish, read everything, and be any user.\n\
+        "# Made by a node at its first start, for use on this machine. Whoever has it can publish, read everything, be any user, and be a node of the cluster.\n\
          [auth]\njwt_secret = \"{}\"\n",
         secrets.auth.jwt_secret.expose()
     );
-    for key in &secrets.auth.api_keys {
-        text += &format!("api_keys = [{{ name = \"{}\", key = \"{}\", role = \"{}\" }}]\n", key.name, key.key.expose(), key.role.as_str());
-    }
+    let key = |key: &ApiKey| format!("{{ name = \"{}\", key = \"{}\", role = \"{}\" }}", key.name, key.key.expose(), key.role.as_str());
+    let keys: Vec<String> = secrets.auth.api_keys.iter().map(key).collect();
+    text += &format!("api_keys = [{}]\n", keys.join(", "));
     text + &format!("\n[cluster]\nsecret = \"{}\"\n", secrets.cluster.secret.expose())
 }
 
@@ -163,83 +196,4 @@ fn parse(text: &str) -> Option<Secrets> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config_in(dir: &Path) -> Config {
-        let mut config = Config::default();
-        config.node.data_dir = dir.join("data");
-        config
-    }
-
-    #[test]
-    fn the_first_start_makes_secrets_and_the_next_one_keeps_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut first = config_in(dir.path());
-        let path = first.node.data_dir.join(FILE_NAME);
-        assert_eq!(fill(&mut first).unwrap(), Origin::Made(path.clone()));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        first.check().unwrap();
-
-        let mut second = config_in(dir.path());
-        assert_eq!(fill(&mut second).unwrap(), Origin::Kept(path.clone()));
-        assert_eq!(first, second);
-        assert_eq!(read(&second.node.data_dir).unwrap().unwrap().auth.api_keys, second.auth.api_keys);
-        let left: Vec<_> = fs::read_dir(&second.node.data_dir).unwrap().collect();
-        assert_eq!(left.len(), 1, "{left:?}");
-    }
-
-    #[test]
-    fn secrets_differ_from_node_to_node() {
-        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (mut one, mut other) = (config_in(one.path()), config_in(other.path()));
-        fill(&mut one).unwrap();
-        fill(&mut other).unwrap();
-        assert_ne!(one.auth.jwt_secret, other.auth.jwt_secret);
-        assert_ne!(one.auth.api_keys, other.auth.api_keys);
-        assert_ne!(one.cluster.secret, other.cluster.secret);
-    }
-
-    #[test]
-    fn what_is_configured_wins_over_the_file_and_only_what_is_missing_is_made() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut config = config_in(dir.path());
-        let jwt_secret = Secret::new("a configured token key of 34 bytes");
-        config.auth.jwt_secret = Some(jwt_secret.clone());
-        assert!(matches!(fill(&mut config).unwrap(), Origin::Made(_)));
-        assert_eq!(config.auth.jwt_secret, Some(jwt_secret));
-        assert_eq!(config.auth.api_keys.len(), 1);
-    }
-
-    #[test]
-    fn a_node_with_all_its_secrets_writes_none() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut config = config_in(dir.path());
-        config.auth.jwt_secret = Some(random());
-        config.auth.api_keys = draw().auth.api_keys;
-        config.cluster.secret = Some(random());
-        assert_eq!(fill(&mut config).unwrap(), Origin::Configured);
-        assert!(!config.node.data_dir.exists());
-    }
-
-    #[test]
-    fn a_file_that_others_can_read_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut config = config_in(dir.path());
-        fill(&mut config).unwrap();
-        let path = config.node.data_dir.join(FILE_NAME);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = read(&config.node.data_dir).unwrap_err().to_string();
-        assert!(error.contains("mode 640") && error.contains("chmod 600"), "{error}");
-    }
-
-    #[test]
-    fn a_broken_file_is_refused_without_showing_what_stands_in_it() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(FILE_NAME), "[auth]\njwt_secret = \"planted").unwrap();
-        fs::set_permissions(dir.path().join(FILE_NAME), fs::Permissions::from_mode(0o600)).unwrap();
-        let error = read(dir.path()).unwrap_err().to_string();
-        assert!(error.contains("is not valid") && !error.contains("planted"), "{error}");
-        assert_eq!(read(&dir.path().join("nowhere")).unwrap(), None);
-    }
-}
+mod tests;

@@ -189,6 +189,7 @@ fn a_wrong_value_is_named_with_its_key_its_place_and_what_is_allowed() {
     assert_says("[http]\nallowed_origins = [\"*\"]", &NONE, &["http.allowed_origins (engage.toml) holds \"*\""]);
     assert_says("[http]\nallowed_origins = [\"https://a.b/c\"]", &NONE, &["which is no origin"]);
     assert_says("[cluster]\nadvertise = \"n1\"", &NONE, &["cluster.advertise (engage.toml) = \"n1\" is not host:port"]);
+    assert_says("[cluster]\nadvertise = \"0.0.0.0:7401\"", &NONE, &["cluster.advertise (engage.toml)", "the other nodes reach this one"]);
     assert_says("[log]\nlevel = \"loud=very\"", &NONE, &["log.level (engage.toml)", "debug"]);
     assert_says("[log]\nlevel = \"loud\"", &NONE, &["log.level (engage.toml) = \"loud\" is not a level", "debug"]);
     assert_says(
@@ -235,6 +236,70 @@ fn values_that_do_not_fit_each_other_are_refused() {
         &NONE,
         &["auth.jwks_file", "auth.jwt_secret"],
     );
+}
+
+#[test]
+fn a_node_that_listens_on_all_its_addresses_says_under_which_one_the_others_reach_it() {
+    let secret = [("ENGAGE_CLUSTER__SECRET", "0123456789abcdef0123456789abcdef")];
+    assert_says("[cluster]\nlisten = \"0.0.0.0:7401\"", &secret, &["cluster.advertise is missing", "cluster.listen = 0.0.0.0:7401"]);
+    let config = load("[cluster]\nlisten = \"0.0.0.0:7401\"\nadvertise = \"n1.example.com:7401\"", &secret).unwrap();
+    assert_eq!((config.cluster_address(7401), config.http_address(7400)), ("n1.example.com:7401".to_owned(), "127.0.0.1:7400".to_owned()));
+    let mut everywhere = config;
+    everywhere.http.listen = "0.0.0.0:7400".parse().unwrap();
+    assert_eq!(everywhere.http_address(7400), "n1.example.com:7400");
+    assert_eq!(Config::default().cluster_address(7401), "127.0.0.1:7401");
+}
+
+#[test]
+fn a_tls_file_that_holds_something_else_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    fs::write(&cert, "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n").unwrap();
+    fs::write(&key, "-----BEGIN EC PRIVATE KEY-----\nMII=\n-----END EC PRIVATE KEY-----\n").unwrap();
+    let text = |cert: &PathBuf, key: &PathBuf| format!("[cluster]\ntls_cert = {cert:?}\ntls_key = {key:?}\ntls_ca = {cert:?}");
+    load(&text(&cert, &key), &NONE).unwrap();
+    assert_says(
+        &text(&key, &cert),
+        &NONE,
+        &["cluster.tls_cert", "holds no certificate", "cluster.tls_key", "holds no private key", "cluster.tls_ca"],
+    );
+    assert_says("[cluster]\ntls_ca = \"/dev/null\"", &NONE, &["cluster.tls_cert is missing", "cluster.tls_key is missing"]);
+}
+
+#[test]
+fn what_is_allowed_and_unwise_is_advised_against() {
+    assert_eq!(Config::default().advice(), Vec::<String>::new());
+    let config = load("[cluster]\nreplication = 4\nlease = \"2s\"\nelection_timeout_max = \"1500ms\"", &NONE).unwrap();
+    let advice = config.advice().join("\n");
+    for part in
+        ["cluster.replication = 4 outlives no more dead nodes than 3 does", "cluster.lease = 2s is shorter than a failover may take (3s)"]
+    {
+        assert!(advice.contains(part), "{advice}");
+    }
+    let mut reachable = Config::default();
+    reachable.http.listen = "10.0.0.1:7400".parse().unwrap();
+    reachable.cluster.listen = "10.0.0.1:7401".parse().unwrap();
+    assert_eq!(reachable.advice().len(), 2, "{:?}", reachable.advice());
+}
+
+#[test]
+fn the_three_shipped_nodes_differ_from_the_defaults_in_name_data_and_addresses_alone() {
+    let shipped = [
+        (include_str!("../../config/node1.toml"), ("n1", 7400)),
+        (include_str!("../../config/node2.toml"), ("n2", 7410)),
+        (include_str!("../../config/node3.toml"), ("n3", 7420)),
+    ];
+    for (text, (name, port)) in shipped {
+        let config = load(text, &NONE).unwrap();
+        assert_eq!((config.node.name.as_str(), config.node.data_dir.clone()), (name, PathBuf::from("data").join(name)));
+        assert_eq!((config.http.listen.port(), config.cluster.listen.port()), (port, port + 1));
+        let mut expected = Config::default();
+        expected.node.name = name.to_owned();
+        expected.node.data_dir.clone_from(&config.node.data_dir);
+        expected.http.listen.set_port(port);
+        expected.cluster.listen.set_port(port + 1);
+        assert_eq!(config, expected);
+    }
 }
 
 #[test]
