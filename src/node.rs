@@ -1,44 +1,43 @@
 //! The node: builds all parts, plugs them into each other, and takes them down in an order in which nothing accepted is lost. The only file that knows everything.
 
-mod alone;
 pub mod backup;
+mod bridges;
+mod clustered;
 mod files;
-mod owners;
+mod joining;
+mod listening;
 mod parts;
+mod roster;
 mod signals;
+mod start;
 mod threads;
 mod users;
 mod watch;
 
-use actix_rt::Arbiter;
 use actix_web::web;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch as channel};
 use tracing::{error, info};
 
 use crate::actors::connections::Connections;
-use crate::actors::edge::Edge;
-use crate::actors::registry::Registry;
-use crate::actors::routes::Routes;
-use crate::actors::sessions::Sessions;
 use crate::clock;
+use crate::cluster::links::{GuestError, LinkTlsError};
+use crate::cluster::membership_wire::JoinError;
+use crate::cluster::meta_command::Refusal;
 use crate::config::{Config, secrets};
-use crate::http::client_edge::ClientEdge;
-use crate::http::cluster::Cluster;
-use crate::http::health::{self, Health};
-use crate::http::server::{self, Server, ServerError, Site};
+use crate::http::health::Health;
+use crate::http::server::{Server, ServerError};
 use crate::http::state::Api;
 use crate::http::tls::TlsError;
-use crate::http::{client_edge, routes, socket};
 use crate::ledger::ids::ShardId;
-use crate::ports::peers::NodeId;
 use crate::protocol::token::KeyError;
 use crate::shard::{ShardError, Shards};
 use crate::telemetry::MetricsError;
 
-use alone::Alone;
-use owners::{NoPeers, OwnShards};
+use clustered::Clustered;
+pub use joining::{Joining, Watcher};
 use signals::Signals;
 use threads::Threads;
 
@@ -61,6 +60,20 @@ pub enum NodeError {
     Metrics(#[from] MetricsError),
     #[error("the threads of the shards can't be started: {0}")]
     Threads(std::io::Error),
+    #[error("cluster.listen = {address} can't be used: {error}; hint: choose another port, or end what listens there")]
+    ClusterListen { address: SocketAddr, error: std::io::Error },
+    #[error(transparent)]
+    LinkTls(#[from] LinkTlsError),
+    #[error("the join failed: {0}")]
+    Guest(#[from] GuestError),
+    #[error("the cluster did not take this node in: {0}")]
+    Join(#[from] JoinError),
+    #[error("the cluster does not know this node as it is: {0}")]
+    Member(#[from] Refusal),
+    #[error("cluster.shards = {configured}, and the cluster has {shards}; hint: set cluster.shards = {shards}")]
+    ShardCount { configured: u16, shards: u16 },
+    #[error("this node was removed from its cluster; hint: wipe {}, then `engage join`", data_dir.display())]
+    Removed { data_dir: PathBuf },
 }
 
 /// How a node's run ended.
@@ -72,6 +85,8 @@ pub enum Ended {
     CutShort,
     /// Something failed that the process must not outlive; the log says what.
     Failed,
+    /// The node was taken out of its cluster for good.
+    Removed,
 }
 
 impl Ended {
@@ -79,7 +94,7 @@ impl Ended {
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
-            Ended::Stopped => 0,
+            Ended::Stopped | Ended::Removed => 0,
             Ended::CutShort | Ended::Failed => 1,
         }
     }
@@ -91,7 +106,8 @@ pub struct Node {
     secrets: secrets::Origin,
     threads: Threads,
     shards: Arc<Shards>,
-    members: Arc<Alone>,
+    clustered: Clustered,
+    removed: channel::Receiver<bool>,
     connections: Arc<Connections>,
     api: web::Data<Api>,
     health: web::Data<Health>,
@@ -101,57 +117,21 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node with a checked configuration: takes the HTTP address, makes or reads the secrets that it lacks, brings the shards up, and serves. Runs on
-    /// threads of its own; may be awaited on any executor.
+    /// Starts a node with a checked configuration: takes its addresses, makes or reads the secrets that it lacks, brings the shards up, and serves. A node that belongs to
+    /// no cluster makes one of itself. Runs on threads of its own; may be awaited on any executor.
     ///
     /// # Errors
     /// [`NodeError`]; nothing runs on then.
-    pub async fn start(mut config: Config) -> Result<Node, NodeError> {
-        // Before anything is written: a start that fails on its address leaves the next one a first start.
-        let listener = server::bind(config.http.listen, config.http.backlog)?;
-        let secrets = secrets::fill(&mut config)?;
-        let room = files::make_room(u64::from(config.limits.connections));
-        config.limits.connections = u32::try_from(room.connections_max).unwrap_or(u32::MAX);
-        crate::telemetry::install_metrics()?;
-        let verifier = parts::verifier(&config.auth)?;
-        let server_settings = parts::server_settings(&config, room)?;
-        let threads = Threads::start(usize::from(config.cluster.threads)).map_err(NodeError::Threads)?;
+    pub async fn start(config: Config) -> Result<Node, NodeError> {
+        start::node(config, None).await
+    }
 
-        let edge = parts::draw_edge();
-        let effects = Arc::new(users::LateEffects::default());
-        let shards = Shards::start(parts::shards_config(&config, edge), threads.handle(), effects.clone()).await?;
-        let limits = Arc::new(parts::actor_limits(&config));
-        let this_node = (NodeId(shards.node_id()), config.node.name.clone());
-        let owners = Arc::new(OwnShards::new(this_node, edge, shards.clone()));
-        let registry = Registry::new(parts::shared(shards.clone(), owners.clone(), limits.clone()));
-        effects.lead_to(&registry, &owners);
-        let ways = Routes::new(owners, Arc::new(NoPeers), registry.clone(), config.node.name.clone());
-        let sessions = Sessions::new(ways, config.cluster.shards);
-        threads.spawn(Sessions::tend(Arc::downgrade(&sessions)));
-        let connections = Connections::new(edge, limits.clone());
-        threads.spawn(Connections::sweep(Arc::downgrade(&connections)));
-        let users = parts::users(&config, &registry);
-        let failed = watch::over(&threads, &shards);
-
-        let address = listener.local_addr().map_err(ServerError::Start)?;
-        let members = Arc::new(parts::alone(&config, address, (shards.clone(), connections.clone())));
-        let api = web::Data::new(Api::new(parts::api(&config, members.clone(), users.clone())));
-        let health = web::Data::new(Health::new(shards.clone(), members.clone()));
-        let edge = Arc::new(Edge { sessions, connections: connections.clone(), verifier, limits });
-        let cluster = Cluster::new(members.clone(), shards.clone(), config.http.request_timeout.duration());
-        let on_connect = socket::on_connect(&edge.limits);
-        let clients = ClientEdge::new(edge, users, config.http.allowed_origins.clone());
-        let site = Site::new(routes(registry, (api.clone(), web::Data::new(cluster), health.clone()), clients), on_connect);
-        match Server::start(listener, server_settings, site).await {
-            Ok(server) => {
-                info!(address = %server.address(), node = config.node.name, "node ready");
-                Ok(Node { config, secrets, threads, shards, members, connections, api, health, server, failed })
-            }
-            Err(error) => {
-                shards.stop().await;
-                Err(error.into())
-            }
-        }
+    /// Starts a node that joins a cluster, and returns when it has caught up and serves. A member of that cluster just starts; a join that was interrupted goes on.
+    ///
+    /// # Errors
+    /// [`NodeError`]; nothing runs on then.
+    pub async fn join(config: Config, joining: Joining) -> Result<Node, NodeError> {
+        start::node(config, Some(joining)).await
     }
 
     /// The address of the HTTP port; the real port, where the configured one was 0.
@@ -196,9 +176,14 @@ impl Node {
     pub async fn run_until_signal(self) -> Ended {
         let (sender, mut signals) = mpsc::channel(4);
         self.threads.spawn(forward_signals(sender));
-        let (mut failed, mut has_ended) = (self.failed.clone(), self.server.has_ended());
+        let (mut failed, mut has_ended, mut removed) = (self.failed.clone(), self.server.has_ended(), self.removed.clone());
+        let mut ended = Ended::Stopped;
         tokio::select! {
             signal = signals.recv() => info!(signal, "stopping"),
+            Ok(_) = removed.wait_for(|removed| *removed) => {
+                info!("this node was taken out of its cluster; stopping");
+                ended = Ended::Removed;
+            }
             Ok(shard) = failed.wait_for(Option::is_some) => {
                 error!(shard = ?*shard, "a shard has failed for good; the process ends, so that a restart may mend it");
                 return Ended::Failed;
@@ -209,7 +194,7 @@ impl Node {
             }
         }
         tokio::select! {
-            () = self.stop() => Ended::Stopped,
+            () = self.stop() => ended,
             Some(signal) = signals.recv() => {
                 error!(signal, "stopping was cut short by a second signal");
                 Ended::CutShort
@@ -217,13 +202,16 @@ impl Node {
         }
     }
 
-    /// Takes the node down: not ready; no new connections; every client gets `bye` and a Close; what is under way is answered; the shards sync and end.
+    /// Takes the node down: not ready; its shards are handed to other nodes; no new connections; every client gets `bye` and a Close; what is under way is answered; the
+    /// shards sync and end.
     pub async fn stop(self) {
-        let Node { config, threads, shards, members, connections, api, health, server, .. } = self;
+        let Node { config, threads, shards, clustered, connections, api, health, server, .. } = self;
         let started = clock::monotonic();
         let took_ms = || u64::try_from(clock::monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
         health.drain();
-        members.stops();
+        clustered.directory.stop();
+        let left_count = clustered.hand_over(&threads, &shards).await;
+        info!(left_count, took_ms = took_ms(), "shards handed over");
         server.pause().await;
         api.close_feeds();
         let (spread, timeout) = (config.limits.drain_spread.duration(), config.limits.drain_timeout.duration());
@@ -235,22 +223,9 @@ impl Node {
         server.stop().await;
         info!(took_ms = took_ms(), "http server stopped");
         shards.stop().await;
+        clustered.stop().await;
         threads.stop();
         info!(took_ms = took_ms(), "node stopped");
-    }
-}
-
-/// What each HTTP worker serves; each also takes its share of the user actors.
-fn routes(
-    registry: Arc<Registry>,
-    (api, cluster, health): (web::Data<Api>, web::Data<Cluster>, web::Data<Health>),
-    clients: ClientEdge,
-) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
-    let clients = web::Data::new(clients);
-    move |app| {
-        registry.place(Arbiter::current());
-        app.app_data(api.clone()).app_data(cluster.clone()).app_data(health.clone()).app_data(clients.clone());
-        app.configure(routes::routes).configure(client_edge::routes).configure(health::routes);
     }
 }
 

@@ -1,32 +1,34 @@
 //! Words the configuration as each room wants it. No logic beyond that; a setting that is in no configuration does not exist here.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::NodeError;
-use super::alone::Alone;
+use super::clustered::Clustered;
 use super::files::Room;
+use super::joining::Applicant;
 use super::users::ActorUsers;
 use crate::actors;
-use crate::actors::connections::Connections;
 use crate::actors::registry::{Registry, Shared};
 use crate::actors::terms::Terms;
-use crate::config::{Auth, Config, Storage};
+use crate::cluster::directory::DirectoryParts;
+use crate::cluster::links::{LinkConfig, LinkTls, LinkTlsFiles, LinkTuning};
+use crate::cluster::meta;
+use crate::cluster::meta_group::Meta;
+use crate::config::{self, Auth, Config, Storage};
 use crate::http::auth::ApiKeys;
 use crate::http::limits::Bounds;
 use crate::http::server;
 use crate::http::state::Parts;
 use crate::http::tls;
-use crate::ledger::ids::EdgeId;
+use crate::ledger::ids::{EdgeId, ShardId};
 use crate::ledger::limits::Settings;
 use crate::ledger::time::Millis;
 use crate::ports::Read as _;
 use crate::ports::calls::Users;
 use crate::ports::owners::Owners;
 use crate::protocol::token::Verifier;
-use crate::shard::Shards;
+use crate::shard::{Home, Identity, Shards, hash};
 use crate::shard::config::{ShardsConfig, Tuning};
 
 /// A number for this run of the node that no other run has.
@@ -83,7 +85,7 @@ fn ledger_settings(config: &Config) -> Settings {
     }
 }
 
-pub(super) fn shards_config(config: &Config, edge: EdgeId) -> ShardsConfig {
+pub(super) fn shards_config(config: &Config) -> ShardsConfig {
     let Config { node, cluster, limits, http, .. } = config;
     let (data_dir, base) = match node.storage {
         Storage::Disk => (Some(node.data_dir.clone()), Tuning::default()),
@@ -106,7 +108,7 @@ pub(super) fn shards_config(config: &Config, edge: EdgeId) -> ShardsConfig {
         stop_timeout_ms: SHARDS_STOP_TIMEOUT_MS,
         ..base
     };
-    ShardsConfig { data_dir, shard_count: cluster.shards, settings: ledger_settings(config), edge, node_name: node.name.clone(), tuning }
+    ShardsConfig { data_dir, shard_count: cluster.shards, settings: ledger_settings(config), node_name: node.name.clone(), tuning }
 }
 
 /// With the farewell to the clients and the end of the server, a stop takes less than 5 s.
@@ -144,13 +146,13 @@ pub(super) fn users(config: &Config, registry: &Arc<Registry>) -> Arc<dyn Users>
     Arc::new(ActorUsers { registry: Arc::clone(registry), timeout: config.http.request_timeout.duration() })
 }
 
-pub(super) fn api(config: &Config, members: Arc<Alone>, users: Arc<dyn Users>) -> Parts {
+pub(super) fn api(config: &Config, clustered: &Clustered) -> Parts {
     let Config { http, limits, auth, .. } = config;
     let request_timeout = http.request_timeout.duration();
     Parts {
-        users,
-        read: members.shards.clone(),
-        owners: members,
+        users: clustered.router.clone(),
+        read: clustered.router.clone(),
+        owners: clustered.directory.clone(),
         keys: ApiKeys::new(auth.api_keys.clone()),
         bounds: Bounds {
             publishes_per_second: limits.publishes_per_second,
@@ -165,16 +167,71 @@ pub(super) fn api(config: &Config, members: Arc<Alone>, users: Arc<dyn Users>) -
     }
 }
 
-/// This node, as the others are told of it.
-pub(super) fn alone(config: &Config, address: SocketAddr, (shards, connections): (Arc<Shards>, Arc<Connections>)) -> Alone {
-    Alone {
-        name: config.node.name.clone(),
-        http: config.http_address(address.port()),
-        cluster: config.cluster_address(config.cluster.listen.port()),
-        shards,
-        connections,
-        is_stopping: AtomicBool::new(false),
+/// This node's place for its data, opened.
+pub(super) fn home(config: &Config) -> Result<Home, NodeError> {
+    let data_dir = (config.node.storage == Storage::Disk).then_some(config.node.data_dir.as_path());
+    Ok(Home::open(data_dir)?)
+}
+
+pub(super) fn link_tls(cluster: &config::Cluster) -> Result<Option<LinkTls>, NodeError> {
+    let (Some(cert), Some(key), Some(ca)) = (&cluster.tls_cert, &cluster.tls_key, &cluster.tls_ca) else { return Ok(None) };
+    let files = LinkTlsFiles { cert: cert.clone(), key: key.clone(), ca: ca.clone() };
+    Ok(Some(LinkTls::read(&files)?))
+}
+
+pub(super) fn link_config(applicant: &Applicant<'_>, identity: &Identity) -> LinkConfig {
+    LinkConfig {
+        cluster_id: identity.cluster_id.clone(),
+        me: identity.node_id,
+        node_uuid: identity.node_uuid.clone(),
+        run: applicant.run,
+        name: applicant.config.node.name.clone(),
+        secret: applicant.secret(),
+        tls: applicant.tls.clone(),
+        tuning: LinkTuning::default(),
     }
+}
+
+pub(super) fn directory(applicant: &Applicant<'_>, identity: &Identity, meta: Arc<Meta>) -> DirectoryParts {
+    let about = applicant.introduction(&identity.node_uuid);
+    DirectoryParts {
+        me: identity.node_id,
+        run: applicant.run,
+        http: about.http,
+        cluster: about.cluster,
+        shard_count: identity.shards,
+        lease_ms: applicant.config.cluster.lease.ms(),
+        shard_of: hash::shard_of,
+        meta,
+    }
+}
+
+/// What must be the same on all nodes, by the names of the configuration.
+pub(super) fn meta_settings(config: &Config) -> meta::Settings {
+    let Config { window, buffer, limits, cluster, .. } = config;
+    let ledger = [
+        ("window.length", format!("{}ms", window.length.ms())),
+        ("window.carry", format!("{}ms", window.carry.ms())),
+        ("buffer.max_deliveries", buffer.max_deliveries.to_string()),
+        ("buffer.max_bytes", buffer.max_bytes.bytes().to_string()),
+        ("buffer.overflow", format!("{:?}", buffer.overflow)),
+        ("limits.records_per_user", limits.records_per_user.to_string()),
+        ("limits.connections_per_user", limits.connections_per_user.to_string()),
+        ("limits.outcomes_per_shard", limits.outcomes_per_shard.to_string()),
+        ("limits.ledger_bytes_per_shard", limits.ledger_bytes_per_shard.bytes().to_string()),
+    ];
+    meta::Settings {
+        shards: cluster.shards,
+        replication: cluster.replication,
+        lease_ms: cluster.lease.ms(),
+        ledger: ledger.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+    }
+}
+
+/// Whether this node has a replica of every shard.
+pub(super) fn holds_all(shards: &Shards) -> bool {
+    let me = shards.node_id();
+    (0..shards.shard_count()).all(|shard| shards.members(ShardId(shard)).is_some_and(|members| members.has(me)))
 }
 
 fn as_usize(count: u32) -> usize {

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::owners::OwnShards;
 use crate::actors::registry::Registry;
 use crate::ledger::effect::Effect;
 use crate::ledger::engagement::{Payload, Targets};
@@ -40,7 +39,7 @@ enum Late {
     /// What is owned, until there is somebody to tell.
     Early(BTreeMap<ShardId, u64>),
     /// Weak: the actors hold the shards.
-    Led(Weak<Registry>, Arc<OwnShards>),
+    Led(Weak<Registry>),
 }
 
 impl Default for Late {
@@ -51,14 +50,13 @@ impl Default for Late {
 
 impl LateEffects {
     /// From now on, effects go to these actors.
-    pub(super) fn lead_to(&self, registry: &Arc<Registry>, owners: &Arc<OwnShards>) {
+    pub(super) fn lead_to(&self, registry: &Arc<Registry>) {
         let mut late = self.late();
-        let Late::Early(owned) = std::mem::replace(&mut *late, Late::Led(Arc::downgrade(registry), Arc::clone(owners))) else {
+        let Late::Early(owned) = std::mem::replace(&mut *late, Late::Led(Arc::downgrade(registry))) else {
             unreachable!("effects lead to one registry");
         };
         for (shard, term) in owned {
             registry.owned(shard, term);
-            owners.owned(shard, term);
         }
     }
 
@@ -71,7 +69,7 @@ impl CarryOut for LateEffects {
     fn carry_out(&self, effects: Vec<Effect>) {
         let registry = match &*self.late() {
             Late::Early(_) => None,
-            Late::Led(registry, _) => registry.upgrade(),
+            Late::Led(registry) => registry.upgrade(),
         };
         if let Some(registry) = registry {
             registry.carry_out(effects);
@@ -80,25 +78,19 @@ impl CarryOut for LateEffects {
 
     fn owned(&self, shard: ShardId, term: u64) {
         match &mut *self.late() {
-            Late::Early(owned) => {
-                owned.insert(shard, term);
-            }
-            Late::Led(registry, owners) => {
+            Late::Early(owned) => drop(owned.insert(shard, term)),
+            Late::Led(registry) => {
                 if let Some(registry) = registry.upgrade() {
                     registry.owned(shard, term);
                 }
-                owners.owned(shard, term);
             }
         }
     }
 
     fn disowned(&self, shard: ShardId) {
         match &mut *self.late() {
-            Late::Early(owned) => {
-                owned.remove(&shard);
-            }
-            Late::Led(registry, owners) => {
-                owners.disowned(shard);
+            Late::Early(owned) => drop(owned.remove(&shard)),
+            Late::Led(registry) => {
                 if let Some(registry) = registry.upgrade() {
                     registry.disowned(shard);
                 }

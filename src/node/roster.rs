@@ -1,0 +1,114 @@
+//! Where the other members are reached: told to the links, and kept in the data directory, since a node that starts must reach the others before it can read what the meta
+//! group says of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tracing::{error, warn};
+
+use crate::cluster::links::Links;
+use crate::cluster::membership::Roster;
+use crate::ports::peers::NodeId;
+
+const FILE_NAME: &str = "members.json";
+const VERSION: u32 = 1;
+
+/// See the head of the file.
+pub(super) struct LinkRoster {
+    links: Arc<Links>,
+    /// None with `storage = "memory"`: there, every start is a new node.
+    file: Option<PathBuf>,
+    known: Mutex<BTreeMap<NodeId, String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    version: u32,
+    members: BTreeMap<NodeId, String>,
+}
+
+impl LinkRoster {
+    /// Has the links reach those that the file names, if there is one. A file that can't be read is no loss: the others dial, or say who there is.
+    pub(super) fn open(links: Arc<Links>, data_dir: Option<PathBuf>) -> Arc<LinkRoster> {
+        let file = data_dir.map(|folder| folder.join(FILE_NAME));
+        let known = file.as_ref().map(read).unwrap_or_default();
+        for (node, address) in &known {
+            links.know(*node, address.clone());
+        }
+        Arc::new(LinkRoster { links, file, known: Mutex::new(known) })
+    }
+
+    /// Whether any other member is known.
+    pub(super) fn has_others(&self) -> bool {
+        !self.known().is_empty()
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, members: BTreeMap<NodeId, String>) {
+        let Some(file) = &self.file else { return };
+        let text = serde_json::to_vec_pretty(&Kept { version: VERSION, members }).expect("members are plain data");
+        if let Err(error) = write(file, &text) {
+            error!(path = %file.display(), %error, "the members can't be kept; after a restart this node waits until others reach it");
+        }
+    }
+}
+
+impl Roster for LinkRoster {
+    fn know(&self, node: NodeId, address: String) {
+        self.links.know(node, address.clone());
+        let mut known = self.known();
+        if known.insert(node, address.clone()).as_ref() != Some(&address) {
+            let members = known.clone();
+            drop(known);
+            self.keep(members);
+        }
+    }
+
+    fn forget(&self, node: NodeId) {
+        self.links.forget(node);
+        let mut known = self.known();
+        if known.remove(&node).is_some() {
+            let members = known.clone();
+            drop(known);
+            self.keep(members);
+        }
+    }
+}
+
+fn read(file: &PathBuf) -> BTreeMap<NodeId, String> {
+    let text = match fs::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return BTreeMap::new(),
+        Err(error) => {
+            warn!(path = %file.display(), %error, "the members that were kept can't be read");
+            return BTreeMap::new();
+        }
+    };
+    match serde_json::from_slice::<Kept>(&text) {
+        Ok(kept) if kept.version == VERSION => kept.members,
+        Ok(kept) => {
+            warn!(path = %file.display(), version = kept.version, "the members were kept by another version of engage, and are not used");
+            BTreeMap::new()
+        }
+        Err(error) => {
+            warn!(path = %file.display(), %error, "the members that were kept can't be read");
+            BTreeMap::new()
+        }
+    }
+}
+
+/// Whole, or not at all.
+fn write(file: &PathBuf, text: &[u8]) -> io::Result<()> {
+    let aside = file.with_extension("json.new");
+    let mut out = fs::File::create(&aside)?;
+    out.write_all(text)?;
+    // Not synced: what a crash of the machine loses of it, the others tell.
+    fs::rename(&aside, file)
+}
