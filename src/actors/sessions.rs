@@ -134,3 +134,7 @@ async fn owners_changed(changed: &mut watch::Receiver<u64>) {
         std::future::pending().await
     }
 }
+
+#[cfg(test)]
+#[path = "sessions_tests.rs"]
+mod tests;
