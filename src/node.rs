@@ -11,6 +11,7 @@ use actix_rt::Arbiter;
 use actix_web::web;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch as channel};
 use tracing::{error, info};
 
@@ -28,7 +29,7 @@ use crate::http::tls::TlsError;
 use crate::http::{client_edge, routes, socket};
 use crate::ledger::ids::ShardId;
 use crate::protocol::token::KeyError;
-use crate::shard::{ShardError, Shards};
+use crate::shard::{Home, Seams, ShardError, Shards};
 use crate::telemetry::MetricsError;
 
 use signals::Signals;
@@ -110,7 +111,12 @@ impl Node {
 
         let edge = parts::draw_edge();
         let effects = Arc::new(users::LateEffects::default());
-        let shards = Shards::start(parts::shards_config(&config, edge), threads.handle(), effects.clone()).await?;
+        let shards_config = parts::shards_config(&config);
+        let home = Home::open(shards_config.data_dir.as_deref())?;
+        home.found(shards_config.shard_count)?;
+        let start_timeout = Duration::from_millis(shards_config.tuning.start_timeout_ms);
+        let shards = Shards::start(shards_config, home, Seams::alone(effects.clone()), threads.handle()).await?;
+        shards.wait_until_led(start_timeout).await?;
         let limits = Arc::new(parts::actor_limits(&config));
         let registry = Registry::new(parts::shared(&config, shards.clone(), limits.clone()));
         effects.lead_to(&registry);
@@ -119,9 +125,9 @@ impl Node {
         let failed = watch::over(&threads, &shards);
 
         let api = web::Data::new(Api::new(parts::api(&config, shards.clone(), registry.clone())));
-        let health = web::Data::new(Health::new(shards.clone(), shards.node_id()));
+        let health = web::Data::new(Health::new(shards.clone(), shards.node_id().0));
         let edge = Arc::new(Edge { registry, connections: connections.clone(), verifier, limits });
-        let member = parts::member(&config, (shards.node_id(), listener.local_addr().map_err(ServerError::Start)?));
+        let member = parts::member(&config, (shards.node_id().0, listener.local_addr().map_err(ServerError::Start)?));
         let cluster_id = shards.cluster_id().to_owned();
         let cluster = Cluster { cluster_id, member, read: shards.clone(), health: health.clone(), connections: connections.clone() };
         let on_connect = socket::on_connect(&edge.limits);

@@ -77,7 +77,7 @@ fn ledger_settings(config: &Config) -> Settings {
     }
 }
 
-pub(super) fn shards_config(config: &Config, edge: EdgeId) -> ShardsConfig {
+pub(super) fn shards_config(config: &Config) -> ShardsConfig {
     let Config { node, cluster, limits, http, .. } = config;
     let (data_dir, base) = match node.storage {
         Storage::Disk => (Some(node.data_dir.clone()), Tuning::default()),
@@ -100,7 +100,7 @@ pub(super) fn shards_config(config: &Config, edge: EdgeId) -> ShardsConfig {
         stop_timeout_ms: SHARDS_STOP_TIMEOUT_MS,
         ..base
     };
-    ShardsConfig { data_dir, shard_count: cluster.shards, settings: ledger_settings(config), edge, node_name: node.name.clone(), tuning }
+    ShardsConfig { data_dir, shard_count: cluster.shards, settings: ledger_settings(config), node_name: node.name.clone(), tuning }
 }
 
 /// With the farewell to the clients and the end of the server, a stop takes less than 5 s.
