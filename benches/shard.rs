@@ -12,11 +12,11 @@ use engage::ledger::Command;
 use engage::ledger::command::Ack;
 use engage::ledger::effect::Effect;
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
-use engage::ledger::ids::{DeviceId, EdgeId, EngagementId, ShardId, UserId};
+use engage::ledger::ids::{DeviceId, EngagementId, ShardId, UserId};
 use engage::ledger::limits::Settings;
 use engage::ledger::reply::{AckReply, PublishReply, Reply};
 use engage::ports::{CarryOut, Propose};
-use engage::shard::{Shards, ShardsConfig};
+use engage::shard::{Home, Seams, Shards, ShardsConfig};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
@@ -63,9 +63,12 @@ fn survey() -> Arc<Engagement> {
 
 impl Load {
     async fn new(data_dir: Option<&Path>, shard_count: u16, runtime: &Runtime) -> Arc<Load> {
-        let mut config = ShardsConfig::new(data_dir.map(Path::to_owned), "bench", EdgeId(1), Settings::default());
+        let mut config = ShardsConfig::new(data_dir.map(Path::to_owned), "bench", Settings::default());
         config.shard_count = shard_count;
-        let shards = Shards::start(config, runtime.handle().clone(), Arc::new(Nobody)).await.expect("the shards start");
+        let home = Home::open(data_dir).expect("there is a folder");
+        home.found(shard_count).expect("it is a new cluster");
+        let shards = Shards::start(config, home, Seams::alone(Arc::new(Nobody)), runtime.handle().clone()).await.expect("the shards start");
+        shards.wait_until_led(Duration::from_secs(30)).await.expect("a node alone leads");
         let (device, survey) = (DeviceId::parse("d1").expect("it is an id"), survey());
         let mut acks = Vec::new();
         for number in 0..USERS {

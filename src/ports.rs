@@ -17,6 +17,7 @@ use crate::ledger::ids::{EngagementId, ShardId, UserId};
 use crate::ledger::outcome::{CursorExpired, Outcome};
 use crate::ledger::view::{Counts, DeliveryView, EngagementView, UserView};
 use crate::ledger::{Applied, Command};
+use peers::NodeId;
 
 /// Called once with what became of a proposed command, from a thread of the Raft runtime: it must only hand the result on (a send to an actor, a oneshot).
 pub type Done = Box<dyn FnOnce(Result<Applied, ProposeError>) + Send>;
@@ -77,15 +78,24 @@ pub trait Read: Send + Sync {
     fn status(&self) -> Vec<ShardStatus>;
 }
 
-/// How one shard is, as this node sees it.
+/// How one shard is, as this node's replica sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardStatus {
     pub shard: ShardId,
+    /// This node leads it in Raft's sense; it owns it when it has also taken over.
+    pub is_leader: bool,
     /// This node leads it, and has applied an entry of its own term.
     pub is_owner: bool,
     /// The leader's numeric node id, if known.
     pub leader: Option<u64>,
     pub term: u64,
+    /// The members, as far as this node knows; it need not be one.
+    pub voters: Vec<NodeId>,
+    pub learners: Vec<NodeId>,
+    /// How many entries the other members are behind; empty where this node does not lead.
+    pub lag: Vec<(NodeId, u64)>,
+    /// Where this node owns it: a majority stood behind it that long ago, at the least.
+    pub quorum_age_ms: Option<u64>,
     pub applied_index: u64,
     /// Bytes of log entries on disk or in memory since the last purge, about.
     pub log_bytes: u64,
@@ -97,4 +107,28 @@ pub struct ShardStatus {
     pub queued_count: u64,
     /// The group has failed for good; the process must end.
     pub is_fatal: bool,
+}
+
+impl Default for ShardStatus {
+    /// Of shard 0, of which nothing is known.
+    fn default() -> Self {
+        ShardStatus {
+            shard: ShardId(0),
+            is_leader: false,
+            is_owner: false,
+            leader: None,
+            term: 0,
+            voters: Vec::new(),
+            learners: Vec::new(),
+            lag: Vec::new(),
+            quorum_age_ms: None,
+            applied_index: 0,
+            log_bytes: 0,
+            snapshot_index: 0,
+            counts: Counts::default(),
+            outcome_totals: Vec::new(),
+            queued_count: 0,
+            is_fatal: false,
+        }
+    }
 }

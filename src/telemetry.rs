@@ -69,20 +69,34 @@ pub mod names {
     pub const SHARD_APPLIED_INDEX: &str = "engage_shard_applied_index";
     /// Commands waiting to be proposed. {shard}
     pub const SHARD_QUEUED: &str = "engage_shard_queued";
+    /// Elections that this node won. {shard}
+    pub const SHARD_ELECTIONS_TOTAL: &str = "engage_shard_elections_total";
+    /// The node id of the leader. {shard}
+    pub const SHARD_LEADER: &str = "engage_shard_leader";
+    /// Entries that a member is behind the leader. {shard, node}
+    pub const SHARD_LAG: &str = "engage_shard_lag_entries";
+    /// Ms since a majority stood behind the owner. {shard}
+    pub const SHARD_QUORUM_AGE_MS: &str = "engage_shard_quorum_age_ms";
+    /// The last entry in a snapshot. {shard}
+    pub const SHARD_SNAPSHOT_INDEX: &str = "engage_shard_snapshot_index";
     /// Bytes of log behind no snapshot. {shard}
     pub const SHARD_LOG_BYTES: &str = "engage_shard_log_bytes";
     /// Commands proposed. {result}: applied, unavailable, unknown.
     pub const PROPOSALS_TOTAL: &str = "engage_proposals_total";
     /// Commands in an entry.
     pub const ENTRY_COMMANDS: &str = "engage_entry_commands";
-    /// From proposing an entry to its result.
+    /// From proposing an entry to its result. {shard}
     pub const COMMIT_SECONDS: &str = "engage_commit_seconds";
-    /// One apply of a batch of entries.
+    /// One apply of a batch of entries. {shard}
     pub const APPLY_SECONDS: &str = "engage_apply_seconds";
     /// One sync of the log, for all shards together.
     pub const LOG_SYNC_SECONDS: &str = "engage_log_sync_seconds";
     /// Snapshots built.
     pub const SNAPSHOTS_TOTAL: &str = "engage_snapshots_total";
+    /// Snapshots sent to other nodes.
+    pub const SNAPSHOTS_SENT_TOTAL: &str = "engage_snapshots_sent_total";
+    /// Snapshots from other nodes.
+    pub const SNAPSHOTS_INSTALLED_TOTAL: &str = "engage_snapshots_installed_total";
     /// Building one.
     pub const SNAPSHOT_SECONDS: &str = "engage_snapshot_seconds";
     /// 1 while there is a link to the node. {node}

@@ -34,10 +34,18 @@ impl Serve {
             Storage::Disk => format!("what it confirmed and accepted is kept in {}", node.config().node.data_dir.display()),
             Storage::Memory => "with storage = \"memory\" it starts empty next time".to_owned(),
         };
+        let node_data_dir = node.config().node.data_dir.clone();
         let _pid_file = PidFile::write(&node.config().node.data_dir);
         match node.run_until_signal().await {
             Ended::Stopped => {
                 output::note(format_args!("engage has stopped; {kept}"));
+                Ok(())
+            }
+            Ended::Removed => {
+                output::note(format_args!(
+                    "this node was taken out of its cluster for good; wipe {} before it joins again",
+                    node_data_dir.display()
+                ));
                 Ok(())
             }
             Ended::CutShort => bail!("stopping was cut short by a second signal; {kept}"),

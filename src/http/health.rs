@@ -83,12 +83,13 @@ async fn metrics(health: web::Data<Health>) -> HttpResponse {
 type Value = fn(&ShardStatus) -> u64;
 
 /// Of each shard that this node holds.
-const OF_EACH: [(&str, Value); 5] = [
+const OF_EACH: [(&str, Value); 6] = [
     (names::SHARD_OWNER, |status| u64::from(status.is_owner)),
     (names::SHARD_TERM, |status| status.term),
     (names::SHARD_APPLIED_INDEX, |status| status.applied_index),
     (names::SHARD_QUEUED, |status| status.queued_count),
     (names::SHARD_LOG_BYTES, |status| status.log_bytes),
+    (names::SHARD_SNAPSHOT_INDEX, |status| status.snapshot_index),
 ];
 
 /// Of each shard that this node owns; summed over the nodes of a cluster, each user is counted once.
@@ -104,6 +105,13 @@ fn write_shards(text: &mut String, shards: &[ShardStatus]) {
     for (name, value) in OF_EACH {
         telemetry::write_gauge(text, name, shards.iter().map(line(value)));
     }
+    let led = shards.iter().filter_map(|status| Some((format!("shard=\"{}\"", status.shard), status.leader?)));
+    telemetry::write_gauge(text, names::SHARD_LEADER, led);
+    let lags = shards.iter().flat_map(|status| status.lag.iter().map(move |(node, lag)| (status.shard, node, *lag)));
+    let lags = lags.map(|(shard, node, lag)| (format!("shard=\"{shard}\",node=\"{node}\""), lag));
+    telemetry::write_gauge(text, names::SHARD_LAG, lags);
+    let ages = shards.iter().filter_map(|status| Some((format!("shard=\"{}\"", status.shard), status.quorum_age_ms?)));
+    telemetry::write_gauge(text, names::SHARD_QUORUM_AGE_MS, ages);
     let owned = || shards.iter().filter(|status| status.is_owner);
     for (name, value) in OF_OWNED {
         telemetry::write_gauge(text, name, owned().map(line(value)));

@@ -70,6 +70,7 @@ fn owned(shard: u16) -> ShardStatus {
         outcome_totals: vec![5, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0],
         queued_count: 0,
         is_fatal: false,
+        ..ShardStatus::default()
     }
 }
 

@@ -13,7 +13,6 @@ use crate::shard::restore::{self, NewNode};
 /// # Errors
 /// [`RestoreError`].
 pub fn restore(file: &Path, config: &Config, done: impl FnMut(u16)) -> Result<Summary, RestoreError> {
-    let address = config.cluster_address(config.cluster.listen.port());
-    let node = NewNode { data_dir: &config.node.data_dir, shard_count: config.cluster.shards, name: &config.node.name, address: &address };
+    let node = NewNode { data_dir: &config.node.data_dir, shard_count: config.cluster.shards, name: &config.node.name };
     restore::restore(file, &node, done)
 }

@@ -49,7 +49,8 @@ impl MetaLog for GroupLog {
     }
 
     fn leader_changed(&self) -> watch::Receiver<u64> {
-        self.0.leader_changed()
+        // A new leader's first entry is applied on every node.
+        self.0.applied()
     }
 
     async fn propose(&self, command: Bytes) -> Result<Bytes, ProposeError> {

@@ -112,12 +112,7 @@ impl Clustered {
     ///
     /// # Errors
     /// Of a node that is alone: its shards do not get ready. What other nodes must answer is not waited for.
-    pub(super) async fn present_itself(
-        &self,
-        introduction: Introduction,
-        settings: Settings,
-        ground: &Ground,
-    ) -> Result<(), NodeError> {
+    pub(super) async fn present_itself(&self, introduction: Introduction, settings: Settings, ground: &Ground) -> Result<(), NodeError> {
         if ground.shards.is_alone() {
             ground.shards.wait_until_led(START_TIMEOUT).await?;
             self.membership.found(introduction.clone(), settings.clone()).await?;
@@ -137,9 +132,7 @@ impl Clustered {
     /// What a node owns itself it knows within a moment.
     async fn until_owners_are_known(&self) {
         let mut changed = self.directory.changed();
-        let known = async {
-            while !self.directory.not_ready_reasons().is_empty() && changed.changed().await.is_ok() {}
-        };
+        let known = async { while !self.directory.not_ready_reasons().is_empty() && changed.changed().await.is_ok() {} };
         // It serves either way; `/readyz` says what is missing.
         tokio::time::timeout(START_TIMEOUT, known).await.ok();
     }

@@ -2,6 +2,7 @@
 //! is to hold. Interrupted anywhere, it goes on under the same uuid.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,16 +93,23 @@ impl Applicant<'_> {
 }
 
 /// Waits until the node holds all that it is to hold, and serves.
-pub(super) async fn until_caught_up(clustered: &Clustered, progress: &Watcher) {
-    let mut told = None;
+///
+/// # Errors
+/// [`NodeError::Removed`], where the cluster has thought better of it.
+pub(super) async fn until_caught_up(clustered: &Clustered, progress: &Watcher, data_dir: &Path) -> Result<(), NodeError> {
+    let (mut told, removed) = (None, clustered.links.refused_as_removed());
     loop {
+        if *removed.borrow() {
+            return Err(NodeError::Removed { data_dir: data_dir.to_owned() });
+        }
         let catching_up = clustered.directory.catching_up();
         let state = (catching_up.is_planned, catching_up.done, catching_up.all);
         if catching_up.is_planned && told.replace(state) != Some(state) {
             progress(Progress::CaughtUp { done: catching_up.done, all: catching_up.all });
         }
         if catching_up.is_complete() && clustered.directory.not_ready_reasons().is_empty() {
-            return progress(Progress::Ready);
+            progress(Progress::Ready);
+            return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -28,8 +28,8 @@ use crate::ports::Read as _;
 use crate::ports::calls::Users;
 use crate::ports::owners::Owners;
 use crate::protocol::token::Verifier;
-use crate::shard::{Home, Identity, Shards, hash};
 use crate::shard::config::{ShardsConfig, Tuning};
+use crate::shard::{Home, Identity, Shards, hash};
 
 /// A number for this run of the node that no other run has.
 pub(super) fn draw_edge() -> EdgeId {

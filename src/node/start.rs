@@ -95,7 +95,7 @@ pub(super) async fn node(mut config: Config, joining: Option<Joining>) -> Result
     };
     info!(address = %server.address(), node = config.node.name, node_id = identity.node_id.0, "node serves");
     if let Some(Joining { progress, .. }) = &joining {
-        joining::until_caught_up(&clustered, progress).await?;
+        joining::until_caught_up(&clustered, progress, &config.node.data_dir).await?;
     }
     let (threads, secrets) = (base.threads, base.secrets);
     let failed = watch::over(&threads, &shards);

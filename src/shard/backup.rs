@@ -10,7 +10,9 @@ use tracing::{info, warn};
 use super::read::confirm_ownership;
 use super::shards::Shards;
 use super::snapshot::{self, Header};
+use super::types::SnapshotMeta;
 use crate::clock;
+use crate::ledger::Ledger;
 use crate::ledger::ids::ShardId;
 use crate::ports::backup::{Backup, BackupError};
 
@@ -21,10 +23,12 @@ const PIECE_BYTES: usize = 256 * 1024;
 #[async_trait]
 impl Backup for Shards {
     async fn shard(&self, shard: ShardId) -> Result<Receiver<Bytes>, BackupError> {
-        let group = self.groups.get(usize::from(shard.0)).filter(|group| group.is_served()).ok_or(BackupError::NotOwner)?;
-        let confirmed = tokio::time::timeout(self.read_timeout, confirm_ownership(group)).await;
+        let group = self.groups.shard(shard).filter(|group| group.is_served()).ok_or(BackupError::NotOwner)?;
+        let confirmed = tokio::time::timeout(self.read_timeout, confirm_ownership(&group)).await;
         confirmed.ok().and_then(Result::ok).ok_or(BackupError::Unavailable)?;
-        let (meta, view) = group.machine.view();
+        let view = group.ledger.read(Ledger::view);
+        // Which entry it is of means nothing in another cluster.
+        let meta = SnapshotMeta::default();
         let (pieces, receiver) = mpsc::channel(PIECES_MAX);
         self.runtime.spawn_blocking(move || {
             let started = clock::monotonic();

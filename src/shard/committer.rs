@@ -57,6 +57,16 @@ pub enum Request {
         shard: ShardId,
         indexes: Range<u64>,
     },
+    /// The group leaves this node, and its entries are about to be truncated: nothing asks for them from now on.
+    ForgetCommitted {
+        shard: ShardId,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    /// All entries are truncated: done once those that were purged are deleted too. What is left is the vote.
+    ForgetPurged {
+        shard: ShardId,
+        done: oneshot::Sender<io::Result<()>>,
+    },
     /// Everything asked before is written, then the thread ends.
     Stop,
 }
@@ -76,7 +86,7 @@ impl Committer {
     /// Starts the thread.
     pub fn start(store: Arc<dyn LogStore>) -> Result<(Committer, CommitterThread), ShardError> {
         let (requests, receiver) = mpsc::channel(QUEUE_MAX);
-        let worker = Worker { store, receiver, deletions: BTreeMap::new(), failure: None };
+        let worker = Worker { store, receiver, deletions: BTreeMap::new(), leaving: Vec::new(), failure: None };
         let thread = thread::Builder::new().name("engage-log".to_owned()).spawn(move || worker.run()).map_err(|source| ShardError::Io {
             what: "starting the log's thread",
             path: PathBuf::new(),
@@ -105,6 +115,8 @@ struct Worker {
     receiver: mpsc::Receiver<Request>,
     /// Purged entries that are still on disk, by shard.
     deletions: BTreeMap<ShardId, Range<u64>>,
+    /// Groups that leave this node, once their deletions are done.
+    leaving: Vec<(ShardId, oneshot::Sender<io::Result<()>>)>,
     /// What the disk said when it failed.
     failure: Option<String>,
 }
@@ -112,7 +124,7 @@ struct Worker {
 /// What waits for the sync of a batch.
 enum Waiting {
     Append { log: Arc<LogShared>, last_index: u64, flushed: IOFlushed<TypeConfig> },
-    Vote(oneshot::Sender<io::Result<()>>),
+    Mark(oneshot::Sender<io::Result<()>>),
 }
 
 /// A batch that is being put together. Later changes of an entry replace earlier ones: the database orders nothing within a batch.
@@ -120,7 +132,9 @@ enum Waiting {
 struct Batch {
     entries: BTreeMap<(ShardId, u64), Change<Entry>>,
     votes: BTreeMap<ShardId, Vote>,
-    purged: BTreeMap<ShardId, LogId>,
+    purged: BTreeMap<ShardId, Option<LogId>>,
+    /// Groups whose committed mark is taken away.
+    uncommitted: Vec<ShardId>,
     /// Groups that append, and the last index of theirs.
     appended: BTreeMap<ShardId, (Arc<LogShared>, u64)>,
     waiting: Vec<Waiting>,
@@ -161,16 +175,21 @@ impl Worker {
             }
             Request::Vote { log, vote, done } => {
                 batch.votes.insert(log.shard(), vote);
-                batch.waiting.push(Waiting::Vote(done));
+                batch.waiting.push(Waiting::Mark(done));
             }
             Request::Truncate { log, removed } => {
                 batch.entries.extend(removed.map(|index| ((log.shard(), index), Change::Delete)));
             }
             Request::Purge { log, upto, removed } => {
-                batch.purged.insert(log.shard(), upto);
+                batch.purged.insert(log.shard(), Some(upto));
                 self.delete_later(log.shard(), removed);
             }
             Request::Leftover { shard, indexes } => self.delete_later(shard, indexes),
+            Request::ForgetCommitted { shard, done } => {
+                batch.uncommitted.push(shard);
+                batch.waiting.push(Waiting::Mark(done));
+            }
+            Request::ForgetPurged { shard, done } => self.leaving.push((shard, done)),
             Request::Stop => {}
         }
     }
@@ -201,14 +220,29 @@ impl Worker {
         }
     }
 
+    /// The groups that leave, and of which nothing is left to delete.
+    fn add_leavers(&mut self, batch: &mut Batch) {
+        for (shard, done) in std::mem::take(&mut self.leaving) {
+            if self.deletions.contains_key(&shard) {
+                self.leaving.push((shard, done));
+            } else {
+                batch.purged.insert(shard, None);
+                batch.waiting.push(Waiting::Mark(done));
+            }
+        }
+    }
+
     fn write(&mut self, mut batch: Batch) {
         self.add_deletions(&mut batch);
+        self.add_leavers(&mut batch);
         let durability = if batch.waiting.is_empty() { Durability::Later } else { Durability::Synced };
         let mut marks: Vec<_> = batch.votes.into_iter().map(|(shard, vote)| (shard, Mark::Vote(vote))).collect();
         marks.extend(batch.purged.into_iter().map(|(shard, upto)| (shard, Mark::Purged(upto))));
         for (shard, (log, last_index)) in &batch.appended {
-            marks.extend(log.take_committed(*last_index).map(|committed| (*shard, Mark::Committed(committed))));
+            marks.extend(log.take_committed(*last_index).map(|committed| (*shard, Mark::Committed(Some(committed)))));
         }
+        marks.retain(|(shard, mark)| !matches!(mark, Mark::Committed(_)) || !batch.uncommitted.contains(shard));
+        marks.extend(batch.uncommitted.iter().map(|shard| (*shard, Mark::Committed(None))));
         let entries = batch.entries.into_iter().map(|((shard, index), change)| (shard, index, change)).collect();
         self.store(Write { entries, marks, durability });
         for waiting in batch.waiting {
@@ -241,7 +275,7 @@ impl Worker {
                 flushed.io_completed(result);
             }
             // The group that asked may have been stopped; then nobody needs the answer.
-            Waiting::Vote(done) => drop(done.send(result)),
+            Waiting::Mark(done) => drop(done.send(result)),
         }
     }
 }

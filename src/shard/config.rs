@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::error::ShardError;
-use crate::ledger::ids::EdgeId;
 use crate::ledger::limits::Settings;
 
 /// How the shards of a node run.
@@ -15,8 +14,6 @@ pub struct ShardsConfig {
     pub shard_count: u16,
     /// What every leader puts in force when it takes over.
     pub settings: Settings,
-    /// This run of the node.
-    pub edge: EdgeId,
     /// What the node is called in membership entries.
     pub node_name: String,
     pub tuning: Tuning,
@@ -57,22 +54,26 @@ pub struct Tuning {
     pub stop_timeout_ms: u64,
     /// A read that takes longer fails.
     pub read_timeout_ms: u64,
+    /// A change of a group's members that takes longer is given up; it may still happen.
+    pub change_timeout_ms: u64,
+    /// A snapshot that the receiver has not installed by then is sent again.
+    pub install_timeout_ms: u64,
 }
 
 impl ShardsConfig {
     /// 16 shards with the default numbers for their storage.
     #[must_use]
-    pub fn new(data_dir: Option<PathBuf>, node_name: &str, edge: EdgeId, settings: Settings) -> ShardsConfig {
+    pub fn new(data_dir: Option<PathBuf>, node_name: &str, settings: Settings) -> ShardsConfig {
         let tuning = if data_dir.is_some() { Tuning::default() } else { Tuning::in_memory() };
-        ShardsConfig { data_dir, shard_count: 16, settings, edge, node_name: node_name.to_owned(), tuning }
+        ShardsConfig { data_dir, shard_count: 16, settings, node_name: node_name.to_owned(), tuning }
     }
 
     /// Refuses numbers that can't work.
     pub(super) fn validate(&self) -> Result<(), ShardError> {
         let wrong = |what: &str| Err(ShardError::Config(what.to_owned()));
         let tuning = &self.tuning;
-        if self.shard_count == 0 {
-            return wrong("cluster.shards must be at least 1");
+        if self.shard_count == 0 || self.shard_count == u16::MAX {
+            return wrong("cluster.shards must be at least 1, and at most 65534");
         }
         if tuning.queue_commands_max == 0 || tuning.entry_commands_max == 0 || tuning.entries_in_flight_max == 0 {
             return wrong("queue_commands_max, entry_commands_max and entries_in_flight_max must be at least 1");
@@ -112,6 +113,8 @@ impl Default for Tuning {
             start_timeout_ms: 120_000,
             stop_timeout_ms: 10_000,
             read_timeout_ms: 5_000,
+            change_timeout_ms: 10_000,
+            install_timeout_ms: 120_000,
         }
     }
 }

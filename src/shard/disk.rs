@@ -8,7 +8,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use serde::de::DeserializeOwned;
 
 use super::error::{Place, ShardError};
-use super::record;
+use super::record::{self, RecordError};
 use super::store::{Change, Durability, Loaded, LogStore, Mark, Write};
 use super::tail::Tail;
 use super::types::{Entry, LogId, Vote};
@@ -105,15 +105,22 @@ impl Disk {
         ShardError::LogDamaged { path: self.path.clone(), place, reason: reason.to_string() }
     }
 
+    fn unreadable(&self, place: Place, error: RecordError) -> ShardError {
+        match error {
+            RecordError::Version(found) => ShardError::OtherVersion { path: self.path.clone(), found: u32::from(found) },
+            _ => self.damaged(place, error),
+        }
+    }
+
     fn mark<T: DeserializeOwned>(&self, open: &Open, shard: ShardId, kind: MarkKind) -> Result<Option<T>, ShardError> {
         let key = kind.key(shard);
         let Some(value) = open.marks.get(key).map_err(|error| self.failed(error))? else { return Ok(None) };
-        record::decode(&key, &value).map(Some).map_err(|error| self.damaged(Place::Mark { shard, mark: kind.name() }, error))
+        record::decode(&key, &value).map(Some).map_err(|error| self.unreadable(Place::Mark { shard, mark: kind.name() }, error))
     }
 
     fn entry(&self, shard: ShardId, index: u64, value: &[u8]) -> Result<Entry, ShardError> {
         let entry: Entry =
-            record::decode(&entry_key(shard, index), value).map_err(|error| self.damaged(Place::Entry { shard, index }, error))?;
+            record::decode(&entry_key(shard, index), value).map_err(|error| self.unreadable(Place::Entry { shard, index }, error))?;
         if entry.log_id.index != index {
             return Err(self.damaged(Place::Entry { shard, index }, "it holds another entry"));
         }
@@ -175,7 +182,15 @@ impl LogStore for Disk {
         }
         for (shard, mark) in &write.marks {
             let key = MarkKind::of(mark).key(*shard);
-            batch.insert(&open.marks, key, encode_mark(&key, mark));
+            match encode_mark(&key, mark) {
+                Some(record) => batch.insert(&open.marks, key, record),
+                None => batch.remove(&open.marks, key),
+            }
+        }
+        for (shard, mark) in &write.marks {
+            if matches!(mark, Mark::Committed(None)) {
+                self.witness.forget(*shard);
+            }
         }
         batch.commit().map_err(|error| self.failed(error))?;
         if write.durability == Durability::Synced {
@@ -213,9 +228,10 @@ impl LogStore for Disk {
     }
 }
 
-fn encode_mark(key: &[u8], mark: &Mark) -> Vec<u8> {
+/// None: the mark is taken away.
+fn encode_mark(key: &[u8], mark: &Mark) -> Option<Vec<u8>> {
     match mark {
-        Mark::Vote(vote) => record::encode(key, vote),
-        Mark::Committed(id) | Mark::Purged(id) => record::encode(key, id),
+        Mark::Vote(vote) => Some(record::encode(key, vote)),
+        Mark::Committed(id) | Mark::Purged(id) => id.as_ref().map(|id| record::encode(key, id)),
     }
 }

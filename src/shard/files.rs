@@ -33,6 +33,15 @@ pub fn replace<T>(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::R
     Ok(value)
 }
 
+/// Removes a file, if it is there, for good.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Ok(()) => sync_folder(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes what a crash left of an unfinished [`replace`].
 pub fn remove_unfinished(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(beside(path)) {

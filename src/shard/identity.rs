@@ -8,64 +8,125 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ShardError;
 use super::files;
+use crate::ports::peers::NodeId;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The first node of a cluster; later ones get theirs from the cluster, and no id is ever given twice.
-pub const FIRST_NODE_ID: u64 = 1;
+pub(super) const FIRST_NODE: NodeId = NodeId(1);
 
-/// What `node.json` holds.
+/// A node that belongs to a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    version: u32,
     /// Drawn when the cluster is bootstrapped; nodes with another one are strangers.
     pub cluster_id: String,
     /// Drawn with the data directory.
     pub node_uuid: String,
     /// The node's id in every group.
-    pub node_id: u64,
+    pub node_id: NodeId,
     /// Fixed when the cluster is bootstrapped.
     pub shards: u16,
 }
 
-impl Identity {
+/// What `node.json` holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Papers {
+    /// The first node of a cluster, which has not written all its groups yet.
+    Founding(Identity),
+    /// It has asked to join a cluster, or is about to.
+    Joining { node_uuid: String },
+    /// The cluster has taken it in, and it has not opened its log yet.
+    Joined(Identity),
+    /// Its log must be there.
+    Member(Identity),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+enum Written {
+    Founding(Identity),
+    Joining { node_uuid: String },
+    Joined(Identity),
+    Member(Identity),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned {
+    version: u32,
+    #[serde(flatten)]
+    papers: Written,
+}
+
+impl Papers {
     /// A new node that is a cluster of one.
-    pub fn draw(shard_count: u16) -> Identity {
-        Identity { version: VERSION, cluster_id: random_hex(), node_uuid: random_hex(), node_id: FIRST_NODE_ID, shards: shard_count }
+    pub fn found(shard_count: u16) -> Papers {
+        Papers::Founding(Identity { cluster_id: random_hex(), node_uuid: random_hex(), node_id: FIRST_NODE, shards: shard_count })
     }
 
-    /// Reads the identity in `folder`, or makes one where the folder has none.
-    pub fn open(folder: &Path, shard_count: u16) -> Result<Identity, ShardError> {
-        let path = folder.join("node.json");
+    /// A new node that is to join a cluster.
+    pub fn join() -> Papers {
+        Papers::Joining { node_uuid: random_hex() }
+    }
+
+    pub fn node_uuid(&self) -> &str {
+        match self {
+            Papers::Founding(identity) | Papers::Joined(identity) | Papers::Member(identity) => &identity.node_uuid,
+            Papers::Joining { node_uuid } => node_uuid,
+        }
+    }
+
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Papers::Founding(identity) | Papers::Joined(identity) | Papers::Member(identity) => Some(identity),
+            Papers::Joining { .. } => None,
+        }
+    }
+
+    /// Reads those in `folder`; none where it has none.
+    pub fn read(folder: &Path) -> Result<Option<Papers>, ShardError> {
+        let path = path_in(folder);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Identity::create(&path, shard_count),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(ShardError::Io { what: "reading", path, source }),
         };
-        let identity: Identity =
-            serde_json::from_str(&text).map_err(|error| ShardError::Identity { path: path.clone(), reason: error.to_string() })?;
-        if identity.version != VERSION {
-            return Err(ShardError::Identity { path, reason: format!("version {} is not known", identity.version) });
-        }
-        if identity.shards != shard_count {
-            return Err(ShardError::ShardCount { path, stored: identity.shards, configured: shard_count });
-        }
-        Ok(identity)
+        parse(&text, &path).map(Some)
     }
 
-    fn create(path: &Path, shard_count: u16) -> Result<Identity, ShardError> {
-        // A log without an identity belongs to a node that this one is not.
-        let log = path.with_file_name("log");
-        if log.exists() {
-            return Err(ShardError::Identity { path: path.to_owned(), reason: format!("it is missing, but {} exists", log.display()) });
+    /// Keeps them in `folder`. What was there before stays where this fails.
+    pub fn write(&self, folder: &Path) -> Result<(), ShardError> {
+        let papers = match self.clone() {
+            Papers::Founding(identity) => Written::Founding(identity),
+            Papers::Joining { node_uuid } => Written::Joining { node_uuid },
+            Papers::Joined(identity) => Written::Joined(identity),
+            Papers::Member(identity) => Written::Member(identity),
+        };
+        let json = serde_json::to_vec_pretty(&Versioned { version: VERSION, papers }).expect("papers are plain data");
+        let path = path_in(folder);
+        files::replace(&path, |out| out.write_all(&json)).map_err(|source| ShardError::Io { what: "writing", path, source })
+    }
+}
+
+fn path_in(folder: &Path) -> PathBuf {
+    folder.join("node.json")
+}
+
+fn parse(text: &str, path: &Path) -> Result<Papers, ShardError> {
+    let damaged = |error: serde_json::Error| ShardError::Identity { path: path.to_owned(), reason: error.to_string() };
+    let value: serde_json::Value = serde_json::from_str(text).map_err(damaged)?;
+    match value["version"].as_u64() {
+        // Written by the first version, which knew clusters of one only.
+        Some(1) => Ok(Papers::Member(serde_json::from_value(value).map_err(damaged)?)),
+        Some(version) if version == u64::from(VERSION) => {
+            let written: Versioned = serde_json::from_value(value).map_err(damaged)?;
+            Ok(match written.papers {
+                Written::Founding(identity) => Papers::Founding(identity),
+                Written::Joining { node_uuid } => Papers::Joining { node_uuid },
+                Written::Joined(identity) => Papers::Joined(identity),
+                Written::Member(identity) => Papers::Member(identity),
+            })
         }
-        let identity = Identity::draw(shard_count);
-        let json = serde_json::to_vec_pretty(&identity).expect("an identity is plain data");
-        files::replace(path, |out| out.write_all(&json)).map_err(|source| ShardError::Io {
-            what: "writing",
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(identity)
+        Some(found) => Err(ShardError::OtherVersion { path: path.to_owned(), found: u32::try_from(found).unwrap_or(u32::MAX) }),
+        None => Err(ShardError::Identity { path: path.to_owned(), reason: "it has no version".to_owned() }),
     }
 }
 
@@ -75,7 +136,7 @@ fn random_hex() -> String {
 
 /// Held while the node runs, so that no second process uses the same data directory. The system lets go of it when the process dies.
 #[derive(Debug)]
-pub struct FolderLock {
+pub(super) struct FolderLock {
     _file: File,
 }
 
@@ -102,24 +163,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_keeps_its_identity_and_its_shard_count() {
+    fn papers_are_read_as_they_were_written() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Identity::open(folder.path(), 16).unwrap();
-        assert_eq!(Identity::open(folder.path(), 16).unwrap(), first);
-        let error = Identity::open(folder.path(), 8).unwrap_err();
-        assert!(matches!(error, ShardError::ShardCount { stored: 16, configured: 8, .. }), "{error}");
-        assert_ne!(Identity::draw(16).node_uuid, first.node_uuid);
+        assert_eq!(Papers::read(folder.path()).unwrap(), None);
+        let Papers::Founding(identity) = Papers::found(16) else { panic!("it founds") };
+        for papers in [Papers::Founding(identity.clone()), Papers::join(), Papers::Joined(identity.clone()), Papers::Member(identity)] {
+            papers.write(folder.path()).unwrap();
+            assert_eq!(Papers::read(folder.path()).unwrap(), Some(papers));
+        }
+        assert_ne!(Papers::found(16).node_uuid(), Papers::found(16).node_uuid());
     }
 
     #[test]
-    fn a_damaged_or_missing_identity_on_an_old_log_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        Identity::open(folder.path(), 16).unwrap();
-        std::fs::write(folder.path().join("node.json"), "{").unwrap();
-        assert!(Identity::open(folder.path(), 16).unwrap_err().to_string().contains("node.json is damaged"));
-        std::fs::remove_file(folder.path().join("node.json")).unwrap();
-        std::fs::create_dir(folder.path().join("log")).unwrap();
-        assert!(Identity::open(folder.path(), 16).unwrap_err().to_string().contains("it is missing"));
+    fn papers_of_the_first_version_are_those_of_a_member() {
+        let text = r#"{"version":1,"cluster_id":"c","node_uuid":"u","node_id":1,"shards":8}"#;
+        let identity = Identity { cluster_id: "c".to_owned(), node_uuid: "u".to_owned(), node_id: NodeId(1), shards: 8 };
+        assert_eq!(parse(text, Path::new("node.json")).unwrap(), Papers::Member(identity));
+    }
+
+    #[test]
+    fn papers_that_cannot_be_read_are_refused_with_a_word_on_why() {
+        let error = |text: &str| parse(text, Path::new("node.json")).unwrap_err().to_string();
+        assert!(error("{").contains("node.json is damaged"));
+        assert!(error(r#"{"version":2,"state":"member"}"#).contains("node.json is damaged"));
+        assert!(error(r#"{"version":9,"state":"member"}"#).contains("another version of this program (format 9)"));
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! Entries that are proposed and not yet applied, oldest first, and whom to tell what came of each of their commands: in order, each exactly once.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Instant;
 
-use metrics::{counter, histogram};
+use metrics::{Histogram, counter, histogram};
 use openraft::errors::ClientWriteError;
 use tokio::sync::oneshot;
 
-use super::types::{Replies, WriteReceiver, WriteResult};
+use super::types::{Replies, WriteReceiver, WriteResult, group_name};
 use crate::clock;
 use crate::ledger::Applied;
-use crate::ports::{CarryOut, Done, ProposeError};
+use crate::ledger::effect::Effect;
+use crate::ledger::ids::ShardId;
+use crate::ports::{Done, ProposeError};
 use crate::telemetry::names;
 
 /// Who waits for what a command brings.
@@ -25,20 +26,19 @@ pub enum Answer {
 }
 
 /// What the proposer has to know of an entry that is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// No `Advance` is in flight any more.
-    Advanced,
+    /// No `Advance` is in flight any more. The readers wait for it to be applied: where it was not, there are none left.
+    Advanced { effects: Vec<Effect>, readers: Vec<oneshot::Sender<()>> },
     /// This node leads in `term`, and all that came before is applied.
-    TakenOver { term: u64 },
+    TakenOver { term: u64, effects: Vec<Effect> },
     /// The first entry of `term` was refused; the leader may not be ready.
     NotTakenOver { term: u64 },
 }
 
 /// The entries of one shard that are under way.
-#[derive(Default)]
 pub struct InFlight {
     entries: VecDeque<Entry>,
+    commit_seconds: Histogram,
 }
 
 struct Entry {
@@ -48,6 +48,10 @@ struct Entry {
 }
 
 impl InFlight {
+    pub fn new(shard: ShardId) -> InFlight {
+        InFlight { entries: VecDeque::new(), commit_seconds: histogram!(names::COMMIT_SECONDS, "shard" => group_name(shard)) }
+    }
+
     pub fn push(&mut self, result: WriteReceiver, answers: Vec<Answer>) {
         histogram!(names::ENTRY_COMMANDS).record(answers.len() as f64);
         self.entries.push_back(Entry { result, answers, proposed_at: clock::monotonic() });
@@ -66,7 +70,7 @@ impl InFlight {
     }
 
     /// Hands the oldest entry's result on.
-    pub fn finish(&mut self, result: Result<Replies, ProposeError>, effects: &Arc<dyn CarryOut>) -> Vec<Note> {
+    pub fn finish(&mut self, result: Result<Replies, ProposeError>) -> Vec<Note> {
         let Some(entry) = self.entries.pop_front() else { return Vec::new() };
         let word = match &result {
             Ok(_) => "applied",
@@ -77,11 +81,12 @@ impl InFlight {
         let asked = entry.answers.iter().filter(|answer| matches!(answer, Answer::Caller(_))).count();
         counter!(names::PROPOSALS_TOTAL, "result" => word).increment(asked as u64);
         match result {
-            Ok(Replies(applied)) => {
-                histogram!(names::COMMIT_SECONDS).record(clock::monotonic().saturating_duration_since(entry.proposed_at));
+            Ok(replies) => {
+                let Replies::Applied(applied) = replies else { unreachable!("an entry of commands has their replies") };
+                self.commit_seconds.record(clock::monotonic().saturating_duration_since(entry.proposed_at));
                 assert_eq!(applied.len(), entry.answers.len(), "every command has one result");
                 let pairs = entry.answers.into_iter().zip(applied);
-                pairs.filter_map(|(answer, applied)| succeed(answer, applied, effects)).collect()
+                pairs.filter_map(|(answer, applied)| succeed(answer, applied)).collect()
             }
             Err(error) => entry.answers.into_iter().filter_map(|answer| fail(answer, error)).collect(),
         }
@@ -97,26 +102,15 @@ fn judge(result: Option<WriteResult>) -> Result<Replies, ProposeError> {
     }
 }
 
-fn succeed(answer: Answer, applied: Applied, effects: &Arc<dyn CarryOut>) -> Option<Note> {
-    let note = match answer {
+fn succeed(answer: Answer, applied: Applied) -> Option<Note> {
+    match answer {
         Answer::Caller(done) => {
             done(Ok(applied));
-            return None;
+            None
         }
-        Answer::Advance(readers) => {
-            carry_out(applied, effects);
-            // A reader may have gone.
-            readers.into_iter().for_each(|reader| {
-                reader.send(()).ok();
-            });
-            Note::Advanced
-        }
-        Answer::Takeover { term } => {
-            carry_out(applied, effects);
-            Note::TakenOver { term }
-        }
-    };
-    Some(note)
+        Answer::Advance(readers) => Some(Note::Advanced { effects: applied.effects, readers }),
+        Answer::Takeover { term } => Some(Note::TakenOver { term, effects: applied.effects }),
+    }
 }
 
 fn fail(answer: Answer, error: ProposeError) -> Option<Note> {
@@ -125,13 +119,7 @@ fn fail(answer: Answer, error: ProposeError) -> Option<Note> {
             done(Err(error));
             None
         }
-        Answer::Advance(_) => Some(Note::Advanced),
+        Answer::Advance(_) => Some(Note::Advanced { effects: Vec::new(), readers: Vec::new() }),
         Answer::Takeover { term } => Some(Note::NotTakenOver { term }),
-    }
-}
-
-fn carry_out(applied: Applied, effects: &Arc<dyn CarryOut>) {
-    if !applied.effects.is_empty() {
-        effects.carry_out(applied.effects);
     }
 }

@@ -13,9 +13,12 @@ use tracing::error;
 use super::config::Tuning;
 use super::log::LogShared;
 use super::machine::MachineShared;
-use super::types::Raft;
+use super::sending::Sending;
+use super::types::{Raft, group_name};
 use crate::clock;
 
+/// The log does not wait longer for snapshots that are on their way to other nodes.
+const SENDING_MAX: Duration = Duration::from_secs(600);
 /// A snapshot that takes longer is no longer waited for, so that the other groups get theirs.
 const SNAPSHOT_WAIT: Duration = Duration::from_secs(300);
 
@@ -26,8 +29,11 @@ pub struct Keeper {
     pub log: Arc<LogShared>,
     /// Lets one group of the node snapshot at a time.
     pub turns: Arc<Semaphore>,
+    /// While a snapshot is on its way to another node, the log behind it stays.
+    pub sending: Sending,
     pub tuning: Tuning,
-    pub proposer: JoinHandle<()>,
+    /// What works with the group, and must not end before it.
+    pub part: JoinHandle<()>,
     pub is_failed: Arc<AtomicBool>,
 }
 
@@ -45,7 +51,7 @@ impl Keeper {
                 self.is_failed.store(true, Ordering::Release);
                 return;
             }
-            if self.is_snapshot_due(last_snapshot) {
+            if self.is_snapshot_due(last_snapshot) && !self.must_wait(last_snapshot) {
                 self.snapshot().await;
                 last_snapshot = clock::monotonic();
             }
@@ -54,15 +60,20 @@ impl Keeper {
 
     fn has_failed(&self) -> bool {
         let state = self.raft.metrics().borrow_watched().running_state.clone();
-        let shard = self.machine.shard().0;
+        let shard = group_name(self.machine.shard());
         if let Err(fatal) = &state {
-            error!(shard, %fatal, "the shard's group has failed; this node can't go on");
-        } else if self.machine.is_broken() || self.proposer.is_finished() {
-            error!(shard, "a part of the shard has panicked; this node can't go on");
+            error!(shard, %fatal, "the group has failed; this node can't go on");
+        } else if self.machine.is_broken() || self.part.is_finished() {
+            error!(shard, "a part of the group has panicked; this node can't go on");
         } else {
             return false;
         }
         true
+    }
+
+    /// A receiver that is done with its snapshot needs the entries behind it.
+    fn must_wait(&self, last_snapshot: Instant) -> bool {
+        self.sending.is_any() && clock::monotonic().saturating_duration_since(last_snapshot) < SENDING_MAX
     }
 
     fn snapshot_index(&self) -> Option<u64> {

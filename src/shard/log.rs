@@ -89,12 +89,22 @@ impl LogShared {
     pub fn purged(&self) -> Option<LogId> {
         self.tail().purged()
     }
+
+    /// What this node voted last in the group.
+    pub fn vote(&self) -> Option<Vote> {
+        self.tail().vote()
+    }
+
+    /// The indexes of the entries that there are.
+    pub fn kept(&self) -> Range<u64> {
+        self.tail().kept()
+    }
 }
 
 impl GroupLog {
-    /// A log that is nowhere but in memory.
-    pub fn in_memory(shard: ShardId) -> GroupLog {
-        GroupLog { shared: Arc::new(LogShared::new(shard, None, Tail::default())), disk: None }
+    /// A log that is nowhere but in memory; empty but for a vote.
+    pub fn in_memory(shard: ShardId, vote: Option<Vote>) -> GroupLog {
+        GroupLog { shared: Arc::new(LogShared::new(shard, None, Tail::found(vote, None, None))), disk: None }
     }
 
     /// Reads and checks a group's log on disk. Blocks.
@@ -167,7 +177,7 @@ fn to_range(range: impl RangeBounds<u64>) -> Range<u64> {
 
 fn entry_bytes(entry: &Entry) -> u64 {
     match &entry.payload {
-        EntryPayload::Normal(batch) => ENTRY_BYTES + batch.bytes(),
+        EntryPayload::Normal(data) => ENTRY_BYTES + data.bytes(),
         EntryPayload::Blank | EntryPayload::Membership(_) => ENTRY_BYTES,
     }
 }

@@ -1,71 +1,79 @@
-//! openraft's state machine: a ledger behind a lock. Every replica applies; replies and effects go to who proposed, and there is nobody on a follower.
-//!
-//! The lock is held for one entry, or for one read: no IO, no await, and nothing that grows with the ledger.
+//! openraft's state machine: drives what the group replicates. Every replica applies; replies go to who proposed, and there is nobody on a follower.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::{io, mem};
 
 use futures_util::{Stream, StreamExt};
-use metrics::{counter, histogram};
+use metrics::{Histogram, counter, histogram};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder, Snapshot};
 use tokio::sync::watch;
 use tracing::info;
 
-use super::snapshot_store::{Restored, SnapshotData, SnapshotStore};
-use super::types::{Batch, Entry, LogId, Membership, Replies, SnapshotMeta, TypeConfig};
+use super::content::{Content, Frozen};
+use super::snapshot_data::SnapshotData;
+use super::snapshot_store::SnapshotStore;
+use super::types::{Entry, LogId, Membership, Replies, SnapshotMeta, TypeConfig, group_name};
 use crate::clock;
-use crate::ledger::Ledger;
 use crate::ledger::ids::ShardId;
-use crate::ledger::snapshot::View;
-use crate::ledger::time::LedgerTime;
 use crate::telemetry::names;
 
 /// Entries between two chances for other tasks, while a long log is replayed.
 const ENTRIES_AT_A_STRETCH: u32 = 16;
-/// [`MachineShared::next_due`] when nothing is due.
-const NEVER: u64 = u64::MAX;
 
 /// The machine that openraft drives.
 pub struct Machine {
     shared: Arc<MachineShared>,
     snapshots: Arc<SnapshotStore>,
+    apply_seconds: Histogram,
 }
 
-/// What the machine, the readers and the proposer of a group share.
+/// What the machine and the rest of a group share.
 pub struct MachineShared {
     shard: ShardId,
-    state: Mutex<State>,
-    /// When something is due next; kept beside the ledger so that looking at it takes no lock.
-    next_due: AtomicU64,
-    /// Changes whenever some shard has new outcomes.
-    outcomes_changed: Arc<watch::Sender<u64>>,
+    content: Arc<dyn Content>,
+    /// Held for moments.
+    marks: Mutex<Marks>,
+    applied: watch::Sender<Applied>,
+}
+
+/// The last entry that was applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    pub index: u64,
+    /// In which it was proposed.
+    pub term: u64,
 }
 
 #[derive(Default)]
-struct State {
-    ledger: Ledger,
+struct Marks {
     last_applied: Option<LogId>,
     membership: Membership,
 }
 
 impl Machine {
-    /// One that holds what was restored from a snapshot, or nothing.
+    /// One whose content is what was restored from the snapshot `restored`, or empty.
     pub fn new(
         shard: ShardId,
         snapshots: Arc<SnapshotStore>,
-        restored: Option<Restored>,
-        outcomes_changed: Arc<watch::Sender<u64>>,
+        restored: Option<SnapshotMeta>,
+        content: Arc<dyn Content>,
     ) -> (Machine, Arc<MachineShared>) {
-        let state = match restored {
-            Some(Restored { meta, ledger }) => State { ledger, last_applied: meta.last_log_id, membership: meta.last_membership },
-            None => State::default(),
-        };
-        let shared = MachineShared { shard, state: Mutex::new(state), next_due: AtomicU64::new(NEVER), outcomes_changed };
-        let shared = Arc::new(shared);
-        shared.note_next_due(&shared.state().ledger);
-        (Machine { shared: shared.clone(), snapshots }, shared)
+        let marks = restored.map_or_else(Marks::default, Marks::of);
+        let applied = watch::Sender::new(marks.applied());
+        let shared = Arc::new(MachineShared { shard, content, marks: Mutex::new(marks), applied });
+        let apply_seconds = histogram!(names::APPLY_SECONDS, "shard" => group_name(shard));
+        (Machine { shared: shared.clone(), snapshots, apply_seconds }, shared)
+    }
+}
+
+impl Marks {
+    fn of(meta: SnapshotMeta) -> Marks {
+        Marks { last_applied: meta.last_log_id, membership: meta.last_membership }
+    }
+
+    fn applied(&self) -> Applied {
+        self.last_applied.map_or_else(Applied::default, |last| Applied { index: last.index, term: *last.leader_id })
     }
 }
 
@@ -74,71 +82,48 @@ impl MachineShared {
         self.shard
     }
 
-    /// Reads the ledger.
-    pub fn read<T>(&self, read: impl FnOnce(&Ledger) -> T) -> T {
-        read(&self.state().ledger)
-    }
-
-    /// When something is due next.
-    pub fn next_due(&self) -> Option<LedgerTime> {
-        match self.next_due.load(Ordering::Acquire) {
-            NEVER => None,
-            due => Some(LedgerTime(due)),
-        }
-    }
-
     /// The last applied entry.
     pub fn applied_index(&self) -> u64 {
-        self.state().last_applied.map_or(0, |last| last.index)
+        self.applied.borrow().index
     }
 
-    /// An apply has panicked: the ledger may be half-changed and must not be used.
+    /// Follows the last applied entry.
+    pub fn watch_applied(&self) -> watch::Receiver<Applied> {
+        self.applied.subscribe()
+    }
+
+    /// An apply has panicked.
     pub fn is_broken(&self) -> bool {
-        self.state.is_poisoned()
+        self.content.is_broken()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("an apply that panics ends the process")
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().expect("no holder panics")
     }
 
-    fn note_next_due(&self, ledger: &Ledger) {
-        self.next_due.store(ledger.next_due().map_or(NEVER, |due| due.0), Ordering::Release);
-    }
-
-    fn apply(&self, entry: Entry) -> Replies {
-        let mut state = self.state();
-        state.last_applied = Some(entry.log_id);
+    fn apply(&self, entry: Entry) -> io::Result<Replies> {
         let replies = match entry.payload {
-            EntryPayload::Blank => Vec::new(),
-            EntryPayload::Normal(Batch { at, commands }) => {
-                commands.iter().map(|command| state.ledger.apply(command.clone(), at)).collect()
-            }
+            EntryPayload::Blank => Replies::None,
+            EntryPayload::Normal(data) => self.content.apply(data)?,
             EntryPayload::Membership(membership) => {
-                state.membership = Membership::new(Some(entry.log_id), membership);
-                Vec::new()
+                self.marks().membership = Membership::new(Some(entry.log_id), membership);
+                Replies::None
             }
         };
-        self.note_next_due(&state.ledger);
-        Replies(replies)
+        self.marks().last_applied = Some(entry.log_id);
+        Ok(replies)
     }
 
-    fn last_outcome(&self) -> u64 {
-        self.state().ledger.outcomes().last()
+    /// Of what has just been applied. openraft neither applies nor replaces while this runs.
+    fn freeze(&self) -> (SnapshotMeta, Box<dyn Frozen>) {
+        let marks = self.marks();
+        let meta = SnapshotMeta { last_log_id: marks.last_applied, last_membership: marks.membership.clone() };
+        (meta, self.content.freeze())
     }
 
-    /// What a snapshot is made from, as of now.
-    pub fn view(&self) -> (SnapshotMeta, View) {
-        let state = self.state();
-        let meta = SnapshotMeta { last_log_id: state.last_applied, last_membership: state.membership.clone() };
-        (meta, state.ledger.view())
-    }
-
-    fn replace(&self, meta: SnapshotMeta, ledger: Ledger) -> Ledger {
-        let mut state = self.state();
-        self.note_next_due(&ledger);
-        state.last_applied = meta.last_log_id;
-        state.membership = meta.last_membership;
-        mem::replace(&mut state.ledger, ledger)
+    fn tell_applied(&self) {
+        let applied = self.marks().applied();
+        self.applied.send_replace(applied);
     }
 }
 
@@ -147,8 +132,8 @@ impl RaftStateMachine<TypeConfig> for Machine {
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, Membership), io::Error> {
-        let state = self.shared.state();
-        Ok((state.last_applied, state.membership.clone()))
+        let marks = self.shared.marks();
+        Ok((marks.last_applied, marks.membership.clone()))
     }
 
     async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
@@ -156,11 +141,10 @@ impl RaftStateMachine<TypeConfig> for Machine {
         Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
     {
         let started = clock::monotonic();
-        let outcomes_before = self.shared.last_outcome();
         let mut stretch = 0;
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
-            let replies = self.shared.apply(entry);
+            let replies = self.shared.apply(entry)?;
             if let Some(responder) = responder {
                 responder.send(replies);
             }
@@ -169,28 +153,32 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 tokio::task::yield_now().await;
             }
         }
-        if self.shared.last_outcome() != outcomes_before {
-            self.shared.outcomes_changed.send_modify(|count| *count = count.wrapping_add(1));
-        }
-        histogram!(names::APPLY_SECONDS).record(clock::monotonic().saturating_duration_since(started));
+        self.shared.content.applied();
+        self.shared.tell_applied();
+        self.apply_seconds.record(clock::monotonic().saturating_duration_since(started));
         Ok(())
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        let (meta, view) = self.shared.view();
+        let (meta, view) = self.shared.freeze();
         SnapshotBuilder { shard: self.shared.shard, meta, view: Some(view), snapshots: self.snapshots.clone() }
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotData) -> Result<(), io::Error> {
-        let (snapshots, expected) = (self.snapshots.clone(), meta.clone());
-        let ledger = blocking(move || snapshots.install(&expected, snapshot).map_err(io::Error::other)).await?;
-        let old = self.shared.replace(meta.clone(), ledger);
-        // Freeing a whole ledger takes a while.
-        blocking(move || {
-            drop(old);
-            Ok(())
-        })
-        .await
+        let started = clock::monotonic();
+        let (snapshots, expected, rebuild) = (self.snapshots.clone(), meta.clone(), self.shared.content.rebuild());
+        let new = blocking(move || snapshots.install(&expected, snapshot, rebuild).map_err(io::Error::other)).await?;
+        let old = self.shared.content.replace(new)?;
+        *self.shared.marks() = Marks::of(meta.clone());
+        self.shared.content.applied();
+        self.shared.tell_applied();
+        counter!(names::SNAPSHOTS_INSTALLED_TOTAL).increment(1);
+        let took_ms = clock::monotonic().saturating_duration_since(started).as_millis() as u64;
+        let index = self.shared.applied_index();
+        info!(shard = group_name(self.shared.shard), index, took_ms, "snapshot installed");
+        // Freeing a whole ledger takes a while, and nobody needs to wait for it.
+        tokio::task::spawn_blocking(move || drop(old));
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<openraft::alias::SnapshotOf<TypeConfig, SnapshotData>>, io::Error> {
@@ -200,11 +188,11 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 }
 
-/// Writes a snapshot from a view, while the ledger goes on.
+/// Writes a snapshot from a view, while the state goes on.
 pub struct SnapshotBuilder {
     shard: ShardId,
     meta: SnapshotMeta,
-    view: Option<View>,
+    view: Option<Box<dyn Frozen>>,
     snapshots: Arc<SnapshotStore>,
 }
 
@@ -221,7 +209,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         counter!(names::SNAPSHOTS_TOTAL).increment(1);
         histogram!(names::SNAPSHOT_SECONDS).record(took);
         info!(
-            shard = self.shard.0,
+            shard = group_name(self.shard),
             index = meta.last_log_id.map_or(0, |last| last.index),
             bytes,
             took_ms = took.as_millis() as u64,
@@ -232,6 +220,6 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 }
 
 /// Runs what blocks on a thread that may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

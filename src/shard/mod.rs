@@ -3,6 +3,9 @@
 //! openraft's types stay in this room, so that a change of its version touches nothing else. What others see is [`Shards`] and the traits of
 //! [`crate::ports`] that it implements.
 //!
+//! A node keeps what it is in [`home`], and starts a group for every shard, and the meta group, in [`shards`]. Their replicas on other nodes are reached through
+//! [`crate::ports::peers`]: [`network`] asks, [`service`] answers.
+//!
 //! The way of a command: [`shards`] finds the shard, [`queue`] holds it, [`proposer`] makes entries of what waits, openraft replicates, [`log`] keeps the
 //! entries and [`committer`] syncs them, [`machine`] applies them, [`proposer`] hands the results on, in order.
 //!
@@ -12,13 +15,19 @@
 pub mod config;
 pub mod error;
 pub mod hash;
+pub mod identity;
+pub mod home;
+pub mod replicated;
+pub mod members;
+pub mod change_error;
 pub mod shards;
 pub mod backup_file;
 pub mod restore;
+pub mod meta_group;
+pub mod alone;
 
 mod types;
 mod files;
-mod identity;
 mod record;
 mod sizes;
 mod tail;
@@ -27,20 +36,44 @@ mod witness;
 mod disk;
 mod committer;
 mod log;
+mod content;
+mod ledger_cell;
 mod snapshot;
+mod snapshot_data;
 mod snapshot_store;
 mod machine;
+mod seldom;
+mod wire;
+mod sending;
 mod network;
+mod snapshot_sender;
+mod seat;
+mod snapshot_receiver;
+mod service;
 mod queue;
 mod in_flight;
 mod proposer;
+mod raft_group;
 mod group;
+mod groups;
 mod keeper;
 mod read;
 mod backup;
+mod changes;
+mod transfer;
+mod ownership;
+mod hand_over;
+mod wipe;
 #[cfg(test)]
 mod tests;
 
+pub use change_error::ChangeError;
 pub use config::ShardsConfig;
 pub use error::ShardError;
-pub use shards::Shards;
+pub use group::Owned;
+pub use home::Home;
+pub use identity::Identity;
+pub use members::{Follower, Members};
+pub use meta_group::MetaGroup;
+pub use replicated::{Replicated, RestoreError};
+pub use shards::{Seams, Shards};

@@ -1,21 +1,23 @@
 //! The one task that proposes a shard's commands: it makes entries of what waits, keeps a few of them in flight, and hands their results on in order.
-//! It proposes nothing in a term before that term's `Takeover` is applied; and it proposes `Advance` when something is due.
+//! It proposes nothing in a term before that term's `Takeover` is applied; and it proposes `Advance` when something is due. It alone says to the actors when this
+//! node begins and ceases to own the shard.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::impls::ProgressResponder;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
 use super::config::Tuning;
 use super::in_flight::{Answer, InFlight, Note};
-use super::machine::MachineShared;
+use super::ledger_cell::LedgerCell;
 use super::queue::Queue;
-use super::types::{Batch, CommittedLeader, Raft, Replies, TypeConfig, WriteResult};
-use crate::clock::Stamper;
+use super::types::{Batch, CommittedLeader, Data, Raft, Replies, TypeConfig, WriteResult};
+use crate::clock::{self, Stamper};
 use crate::ledger::Command;
-use crate::ledger::ids::EdgeId;
+use crate::ledger::effect::Effect;
+use crate::ledger::ids::ShardId;
 use crate::ledger::limits::Settings;
 use crate::ports::{CarryOut, ProposeError};
 
@@ -27,17 +29,37 @@ const DUE_SLEEP_MAX: Duration = Duration::from_secs(10);
 
 /// What a proposer works with.
 pub struct Parts {
+    pub shard: ShardId,
     pub raft: Raft,
-    pub machine: Arc<MachineShared>,
+    pub ledger: Arc<LedgerCell>,
     pub queue: Arc<Queue>,
     pub effects: Arc<dyn CarryOut>,
     pub settings: Settings,
-    pub edge: EdgeId,
     pub tuning: Tuning,
     /// The term in which this node leads, if it does.
     pub leading: watch::Receiver<Option<u64>>,
-    /// The term in which this node leads and has taken over.
-    pub serving: watch::Sender<Option<u64>>,
+    /// How this node owns the shard, if it does.
+    pub serving: watch::Sender<Option<Reign>>,
+    /// Changes whenever this node begins or ceases to own some shard.
+    pub ownership_changed: Arc<watch::Sender<u64>>,
+    /// Asks to hold back what comes.
+    pub holds: mpsc::Receiver<Hold>,
+}
+
+/// This node owns the shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reign {
+    pub term: u64,
+    /// When the takeover was proposed, in monotonic ms: a majority stood behind this node then, or later.
+    pub proposed_ms: u64,
+}
+
+/// While it lasts, commands wait and none is proposed: so that a planned change of the leader leaves no command's fate unknown.
+pub struct Hold {
+    /// Told once nothing is in flight.
+    pub held: oneshot::Sender<()>,
+    /// The hold ends when the other end is dropped.
+    pub released: oneshot::Receiver<()>,
 }
 
 /// One shard's proposer.
@@ -47,8 +69,15 @@ pub struct Proposer {
     stamper: Stamper,
     in_flight: InFlight,
     is_advance_in_flight: bool,
+    holding: Option<Holding>,
     /// It was the owner before.
     has_served: bool,
+}
+
+struct Holding {
+    /// None once it was told.
+    held: Option<oneshot::Sender<()>>,
+    released: oneshot::Receiver<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +87,7 @@ enum Stage {
     /// This node leads, and is to propose its takeover after `delay`: commands wait.
     Elected { term: u64, delay: Duration },
     /// The takeover is proposed, after `delay`: commands wait.
-    TakingOver { term: u64, delay: Duration },
+    TakingOver { term: u64, delay: Duration, proposed_ms: u64 },
     /// Commands are proposed.
     Serving { term: u64 },
 }
@@ -70,13 +99,16 @@ enum Event {
     Ready,
     /// The time that [`Proposer::until_something_is_to_do`] told is over.
     Slept,
+    Hold(Hold),
+    Released,
     Stop,
 }
 
 impl Proposer {
     pub fn new(parts: Parts) -> Proposer {
-        let stamper = Stamper::new(parts.machine.read(crate::ledger::Ledger::now));
-        Proposer { parts, stage: Stage::Following, stamper, in_flight: InFlight::default(), is_advance_in_flight: false, has_served: false }
+        let stamper = Stamper::new(parts.ledger.read(crate::ledger::Ledger::now));
+        let in_flight = InFlight::new(parts.shard);
+        Proposer { parts, stage: Stage::Following, stamper, in_flight, is_advance_in_flight: false, holding: None, has_served: false }
     }
 
     /// Runs until `stop` is dropped or sent to; then refuses what waits, and hands on what is still in flight.
@@ -85,15 +117,19 @@ impl Proposer {
         self.lead(term);
         loop {
             self.propose_what_waits().await;
+            self.tell_held();
             match self.next_event(&mut stop).await {
                 Event::Finished(result) => self.finish(result),
                 Event::Leading(term) => self.lead(term),
                 Event::Ready => {}
                 Event::Slept => self.take_over_if_elected().await,
+                Event::Hold(Hold { held, released }) => self.holding = Some(Holding { held: Some(held), released }),
+                Event::Released => self.holding = None,
                 Event::Stop => break,
             }
         }
-        self.parts.serving.send_replace(None);
+        self.leave();
+        self.stage = Stage::Following;
         self.parts.queue.close();
         while self.in_flight.len() > 0 {
             let result = self.in_flight.result().await;
@@ -117,6 +153,8 @@ impl Proposer {
                 Err(_) => Event::Stop,
             },
             result = self.in_flight.result() => Event::Finished(result),
+            () = until_released(&mut self.holding), if self.holding.is_some() => Event::Released,
+            Some(hold) = self.parts.holds.recv(), if self.holding.is_none() => Event::Hold(hold),
             () = self.parts.queue.ready(), if wakes_for_commands => Event::Ready,
             () = tokio::time::sleep(sleep.unwrap_or_default()), if sleep.is_some() => Event::Slept,
         }
@@ -127,7 +165,7 @@ impl Proposer {
         match self.stage {
             Stage::Elected { delay, .. } => Some(delay),
             Stage::Serving { .. } if self.has_room() && !self.is_advance_in_flight => {
-                let due = self.parts.machine.next_due()?;
+                let due = self.parts.ledger.next_due()?;
                 Some(Duration::from_millis(due.since(self.stamper.stamp()).0).min(DUE_SLEEP_MAX))
             }
             _ => None,
@@ -135,14 +173,35 @@ impl Proposer {
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight.len() < self.parts.tuning.entries_in_flight_max
+        self.holding.is_none() && self.in_flight.len() < self.parts.tuning.entries_in_flight_max
+    }
+
+    /// Tells who asked to hold that nothing is in flight.
+    fn tell_held(&mut self) {
+        if self.in_flight.len() == 0
+            && let Some(held) = self.holding.as_mut().and_then(|holding| holding.held.take())
+        {
+            // Who asked may have given up.
+            held.send(()).ok();
+        }
+    }
+
+    /// This node ceases to own the shard.
+    fn leave(&mut self) {
+        if let Stage::Serving { term } = self.stage {
+            self.parts.serving.send_replace(None);
+            self.parts.effects.disowned(self.parts.shard);
+            self.tell_ownership();
+            debug!(shard = self.parts.shard.0, term, "shard no longer owned");
+        }
+    }
+
+    fn tell_ownership(&self) {
+        self.parts.ownership_changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn lead(&mut self, term: Option<u64>) {
-        if matches!(self.stage, Stage::Serving { .. }) {
-            self.parts.effects.disowned(self.parts.machine.shard());
-        }
-        self.parts.serving.send_replace(None);
+        self.leave();
         self.stage = match term {
             Some(term) => Stage::Elected { term, delay: Duration::ZERO },
             None => Stage::Following,
@@ -151,8 +210,9 @@ impl Proposer {
 
     async fn take_over_if_elected(&mut self) {
         let Stage::Elected { term, delay } = self.stage else { return };
-        self.stage = Stage::TakingOver { term, delay };
-        let takeover = Command::Takeover { settings: self.parts.settings.clone(), edges: vec![self.parts.edge] };
+        self.stage = Stage::TakingOver { term, delay, proposed_ms: clock::monotonic_ms() };
+        // All connections, those of this node too, get a lease and report in again.
+        let takeover = Command::Takeover { settings: self.parts.settings.clone(), edges: Vec::new() };
         self.propose(term, vec![takeover], vec![Answer::Takeover { term }]).await;
     }
 
@@ -196,7 +256,7 @@ impl Proposer {
         }
         let readers = self.parts.queue.take_readers();
         let now = self.stamper.stamp();
-        let is_due = self.parts.machine.next_due().is_some_and(|due| due <= now);
+        let is_due = self.parts.ledger.next_due().is_some_and(|due| due <= now);
         (is_due || !readers.is_empty()).then_some(readers)
     }
 
@@ -204,20 +264,32 @@ impl Proposer {
         let batch = Batch { at: self.stamper.stamp(), commands: Arc::new(commands) };
         let (responder, result) = ProgressResponder::<TypeConfig, WriteResult>::complete_only();
         // Bound to the term, so that nothing gets into a later one before that one's takeover.
-        let write = self.parts.raft.write(batch).with_leader(CommittedLeader::new(term)).responder(responder);
+        let write = self.parts.raft.write(Data::Commands(batch)).with_leader(CommittedLeader::new(term)).responder(responder);
         if let Err(error) = write.await {
             // The responder is gone with it, which ends the entry in flight.
-            debug!(shard = self.parts.machine.shard().0, %error, "the group has stopped");
+            debug!(shard = self.parts.shard.0, %error, "the group has stopped");
         }
         self.in_flight.push(result, answers);
     }
 
     fn finish(&mut self, result: Result<Replies, ProposeError>) {
-        for note in self.in_flight.finish(result, &self.parts.effects) {
+        for note in self.in_flight.finish(result) {
             match (note, self.stage) {
-                (Note::Advanced, _) => self.is_advance_in_flight = false,
-                (Note::TakenOver { term }, Stage::TakingOver { term: current, .. }) if term == current => self.serve(term),
-                (Note::NotTakenOver { term }, Stage::TakingOver { term: current, delay }) if term == current => {
+                (Note::Advanced { effects, readers }, stage) => {
+                    self.is_advance_in_flight = false;
+                    // Of an earlier reign they are void: who has lost the shard has lost its connections.
+                    if matches!(stage, Stage::Serving { .. }) {
+                        self.carry_out(effects);
+                        for reader in readers {
+                            // It may have gone.
+                            reader.send(()).ok();
+                        }
+                    }
+                }
+                (Note::TakenOver { term, effects }, Stage::TakingOver { term: current, proposed_ms, .. }) if term == current => {
+                    self.serve(Reign { term, proposed_ms }, effects);
+                }
+                (Note::NotTakenOver { term }, Stage::TakingOver { term: current, delay, .. }) if term == current => {
                     let delay = (delay * 2).clamp(TAKEOVER_RETRY_FIRST, TAKEOVER_RETRY_MAX);
                     self.stage = Stage::Elected { term, delay };
                 }
@@ -226,18 +298,33 @@ impl Proposer {
         }
     }
 
-    fn serve(&mut self, term: u64) {
+    fn carry_out(&self, effects: Vec<Effect>) {
+        if !effects.is_empty() {
+            self.parts.effects.carry_out(effects);
+        }
+    }
+
+    fn serve(&mut self, reign: Reign, effects: Vec<Effect>) {
+        let (shard, term) = (self.parts.shard, reign.term);
         self.stage = Stage::Serving { term };
         // All that earlier leaders stamped is applied now.
-        self.stamper = Stamper::new(self.parts.machine.read(crate::ledger::Ledger::now));
-        self.parts.effects.owned(self.parts.machine.shard(), term);
-        self.parts.serving.send_replace(Some(term));
-        let shard = self.parts.machine.shard().0;
+        self.stamper = Stamper::new(self.parts.ledger.read(crate::ledger::Ledger::now));
+        self.parts.effects.owned(shard, term);
+        self.carry_out(effects);
+        self.parts.serving.send_replace(Some(reign));
+        self.tell_ownership();
         // At the start all shards are owned within a moment, which one line says for all of them.
         if std::mem::replace(&mut self.has_served, true) {
-            info!(shard, term, "shard owned again");
+            info!(shard = shard.0, term, "shard owned again");
         } else {
-            debug!(shard, term, "shard owned");
+            debug!(shard = shard.0, term, "shard owned");
         }
+    }
+}
+
+async fn until_released(holding: &mut Option<Holding>) {
+    if let Some(holding) = holding {
+        // Nothing is sent: it is dropped.
+        (&mut holding.released).await.ok();
     }
 }

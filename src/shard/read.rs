@@ -1,5 +1,7 @@
 //! Linearizable reads of the ledgers: what is answered holds everything that was confirmed before the call, and what was due by then has been done.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use openraft::ReadPolicy;
 use tokio::sync::watch;
@@ -17,29 +19,31 @@ use crate::ports::{Read, ReadError, ShardStatus};
 impl Shards {
     /// Reads something of a user.
     async fn read_user<T>(&self, user: &UserId, read: impl FnOnce(&Ledger) -> T) -> Result<T, ReadError> {
-        let group = self.group_of(user);
+        let group = self.served(self.shard_of(user))?;
         let reading = async {
-            confirm_ownership(group).await?;
-            do_what_is_due(group, user).await?;
-            Ok(group.machine.read(read))
+            confirm_ownership(&group).await?;
+            do_what_is_due(&group, user).await?;
+            Ok(group.ledger.read(read))
         };
         tokio::time::timeout(self.read_timeout, reading).await.unwrap_or(Err(ReadError))
     }
 
     /// Reads something of a shard.
     async fn read_shard<T>(&self, shard: ShardId, read: impl FnOnce(&Ledger) -> T) -> Result<T, ReadError> {
-        let group = self.groups.get(usize::from(shard.0)).ok_or(ReadError)?;
-        tokio::time::timeout(self.read_timeout, confirm_ownership(group)).await.unwrap_or(Err(ReadError))?;
-        Ok(group.machine.read(read))
+        let group = self.served(shard)?;
+        tokio::time::timeout(self.read_timeout, confirm_ownership(&group)).await.unwrap_or(Err(ReadError))?;
+        Ok(group.ledger.read(read))
+    }
+
+    /// The group of a shard that is owned here: nobody else may read it.
+    fn served(&self, shard: ShardId) -> Result<Arc<Group>, ReadError> {
+        self.groups.shard(shard).filter(|group| group.is_served() && !group.core.is_failed()).ok_or(ReadError)
     }
 }
 
 /// Asks a majority whether this node still leads, and waits until what was committed by then is applied.
 pub(super) async fn confirm_ownership(group: &Group) -> Result<(), ReadError> {
-    if !group.is_served() || group.machine.is_broken() {
-        return Err(ReadError);
-    }
-    group.raft().ensure_linearizable(ReadPolicy::ReadIndex).await.map(drop).map_err(|_| ReadError)
+    group.core.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.map(drop).map_err(|_| ReadError)
 }
 
 /// Lets time pass for the user, where something of theirs is due: an `Advance` attends to some users at a time, so it may take several.
@@ -47,7 +51,7 @@ async fn do_what_is_due(group: &Group, user: &UserId) -> Result<(), ReadError> {
     let now = clock::wall_ms();
     let is_due = |ledger: &Ledger| ledger.user_next_due(user).is_some_and(|due| due.0 <= now.max(ledger.now().0));
     // The caller bounds it by time.
-    while group.machine.read(is_due) {
+    while group.ledger.read(is_due) {
         group.queue.request_advance().await.map_err(|_| ReadError)?;
     }
     Ok(())
@@ -90,6 +94,6 @@ impl Read for Shards {
     }
 
     fn status(&self) -> Vec<ShardStatus> {
-        self.groups.iter().map(Group::status).collect()
+        self.groups.iter().map(|group| group.status()).collect()
     }
 }

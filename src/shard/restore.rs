@@ -5,10 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use super::backup_file::{FileError, Header, Reader};
+use super::content::{Content as _, Whole};
 use super::error::ShardError;
-use super::identity::{FolderLock, Identity};
+use super::identity::{FIRST_NODE, FolderLock, Papers};
+use super::ledger_cell::LedgerCell;
 use super::snapshot;
 use super::snapshot_store::SnapshotStore;
 use super::types::{LogId, Membership, Node, SnapshotMeta};
@@ -45,8 +50,6 @@ pub struct NewNode<'a> {
     pub data_dir: &'a Path,
     pub shard_count: u16,
     pub name: &'a str,
-    /// Where other nodes will reach it.
-    pub address: &'a str,
 }
 
 /// What a whole backup holds.
@@ -86,7 +89,7 @@ pub fn restore(path: &Path, node: &NewNode<'_>, done: impl FnMut(u16)) -> Result
     // Whole, or not there: a node that found half of them would take the others for empty.
     let snapshots = node.data_dir.join("snapshots");
     std::fs::rename(&unfinished, &snapshots).map_err(failed("making", &snapshots))?;
-    Identity::open(node.data_dir, node.shard_count)?;
+    Papers::found(node.shard_count).write(node.data_dir)?;
     Ok(summary)
 }
 
@@ -119,18 +122,21 @@ fn walk(
     let mut summary = Summary { users: 0, buffered_deliveries: 0, header };
     for shard in (0..summary.header.shards).map(ShardId) {
         // It reads to the end of the shard: what follows a snapshot is an error.
-        let (_, ledger) = snapshot::read(&mut reader.shard(), shard).map_err(|error| RestoreError::Shard {
-            path: path.to_owned(),
-            shard,
-            reason: error.to_string(),
-        })?;
+        let of_shard = |reason: String| RestoreError::Shard { path: path.to_owned(), shard, reason };
+        let read = snapshot::read(&mut reader.shard(), shard, empty().rebuild()).map_err(|error| of_shard(error.to_string()))?;
+        let (_, Whole::Ledger(ledger)) = read else { return Err(of_shard("it is no ledger".to_owned())) };
         summary.users += ledger.counts().users;
         summary.buffered_deliveries += ledger.counts().buffered_deliveries;
-        take(shard, ledger)?;
+        take(shard, *ledger)?;
         done(shard.0 + 1);
     }
     reader.end().map_err(of_file)?;
     Ok(summary)
+}
+
+/// A ledger that nobody watches.
+fn empty() -> LedgerCell {
+    LedgerCell::new(Arc::new(watch::Sender::new(0)))
 }
 
 /// Keeps a ledger as the snapshot of a group that has just been made: its first entry is its membership, and the ledger is what it had then.
@@ -138,12 +144,12 @@ fn save(folder: &Path, shard: ShardId, ledger: &Ledger, node: &NewNode<'_>) -> R
     let folder = folder.join(shard.0.to_string());
     let first = LogId::new(super::types::CommittedLeader::new(0), 0);
     let meta = SnapshotMeta { last_log_id: Some(first), last_membership: Membership::new(Some(first), alone(node)) };
-    let (store, _) = SnapshotStore::open(shard, &folder)?;
+    let (store, _) = SnapshotStore::open(shard, &folder, &empty())?;
     store.save(&meta, ledger.view().chunks()).map(drop).map_err(failed("writing", &store.path()))
 }
 
 fn alone(node: &NewNode<'_>) -> openraft::Membership<u64, Node> {
-    let id = super::identity::FIRST_NODE_ID;
-    let member = Node { name: node.name.to_owned(), address: node.address.to_owned() };
+    let id = FIRST_NODE.0;
+    let member = Node { name: node.name.to_owned() };
     openraft::Membership::new(vec![BTreeSet::from([id])], BTreeMap::from([(id, member)])).expect("a group of one is valid")
 }

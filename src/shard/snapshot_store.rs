@@ -5,13 +5,14 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
+use super::content::{Content, Rebuild, Whole};
 use super::error::ShardError;
 use super::files;
 use super::snapshot::{self, Header, ReadError};
+use super::snapshot_data::{SnapshotData, Spool};
 use super::types::SnapshotMeta;
-use crate::ledger::Ledger;
 use crate::ledger::ids::ShardId;
 
 /// Where a group's snapshot is kept.
@@ -31,35 +32,14 @@ struct Current {
     bytes: Option<Bytes>,
 }
 
-/// A snapshot's bytes, to be read once from the start.
-pub enum SnapshotData {
-    Memory(Bytes),
-    File(File),
-}
-
-impl SnapshotData {
-    fn into_reader(self) -> Box<dyn Read + Send> {
-        match self {
-            SnapshotData::Memory(bytes) => Box::new(bytes.reader()),
-            SnapshotData::File(file) => Box::new(BufReader::with_capacity(256 * 1024, file)),
-        }
-    }
-}
-
-/// A ledger as of some log entry.
-pub struct Restored {
-    pub meta: SnapshotMeta,
-    pub ledger: Ledger,
-}
-
 impl SnapshotStore {
     /// One that keeps its snapshot in memory.
     pub fn in_memory(shard: ShardId) -> SnapshotStore {
         SnapshotStore { shard, path: None, current: Mutex::new(None), writing: Mutex::new(()) }
     }
 
-    /// Opens the folder of a group, makes it where it is missing, and reads the snapshot in it.
-    pub fn open(shard: ShardId, folder: &Path) -> Result<(SnapshotStore, Option<Restored>), ShardError> {
+    /// Opens the folder of a group, makes it where it is missing, and puts the snapshot in it into `content`.
+    pub fn open(shard: ShardId, folder: &Path, content: &dyn Content) -> Result<(SnapshotStore, Option<SnapshotMeta>), ShardError> {
         let path = folder.join("snapshot");
         let io = |what| {
             let path = path.clone();
@@ -69,15 +49,14 @@ impl SnapshotStore {
         files::remove_unfinished(&path).map_err(io("tidying up beside"))?;
         let restored = match File::open(&path) {
             Ok(file) => {
-                let read = snapshot::read(&mut BufReader::with_capacity(256 * 1024, file), shard);
-                let (meta, ledger) =
-                    read.map_err(|error| ShardError::SnapshotDamaged { path: path.clone(), shard, reason: error.to_string() })?;
-                Some(Restored { meta, ledger })
+                let read = snapshot::read(&mut BufReader::with_capacity(256 * 1024, file), shard, content.rebuild());
+                let replaced = read.and_then(|(meta, whole)| content.replace(whole).map(|_| meta).map_err(ReadError::Io));
+                Some(replaced.map_err(|error| unreadable(&path, shard, &error))?)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(source) => return Err(io("opening")(source)),
         };
-        let current = restored.as_ref().map(|restored| Current { meta: restored.meta.clone(), bytes: None });
+        let current = restored.clone().map(|meta| Current { meta, bytes: None });
         Ok((SnapshotStore { shard, path: Some(path), current: Mutex::new(current), writing: Mutex::new(()) }, restored))
     }
 
@@ -109,21 +88,40 @@ impl SnapshotStore {
         self.replace(meta, |out| snapshot::write(out, &header, chunks))
     }
 
+    /// Where a snapshot gathers that comes from another node.
+    pub fn spool(&self) -> io::Result<Spool> {
+        match &self.path {
+            Some(path) => Spool::beside(path),
+            None => Ok(Spool::Memory(Vec::new())),
+        }
+    }
+
     /// Reads and checks a snapshot that came from elsewhere, and keeps it.
-    pub fn install(&self, meta: &SnapshotMeta, data: SnapshotData) -> Result<Ledger, ReadError> {
+    pub fn install(&self, meta: &SnapshotMeta, data: SnapshotData, rebuild: Box<dyn Rebuild>) -> Result<Whole, ReadError> {
         let mut input = data.into_reader();
         let mut read = Err(ReadError::Stale);
         let written = self.replace(meta, |out| {
-            read = snapshot::read(&mut Copying { input: &mut input, out }, self.shard);
+            read = snapshot::read(&mut Copying { input: &mut input, out }, self.shard, rebuild)
+                .and_then(|(found, whole)| if found == *meta { Ok(whole) } else { Err(ReadError::OtherEntry) });
             match &read {
-                Ok((found, _)) if found == meta => Ok(0),
-                Ok(_) => Err(io::Error::other("it is of another log entry than it was said to be")),
+                Ok(_) => Ok(0),
                 Err(_) => Err(io::Error::other("it can't be read")),
             }
         });
-        let (_, ledger) = read?;
+        let whole = read?;
         written?;
-        Ok(ledger)
+        Ok(whole)
+    }
+
+    /// Forgets the snapshot: the group leaves this node.
+    pub fn remove(&self) -> io::Result<()> {
+        let _writing = self.writing.lock().expect("no holder panics");
+        let mut current = self.current();
+        if let Some(path) = &self.path {
+            files::remove(path)?;
+        }
+        *current = None;
+        Ok(())
     }
 
     fn replace(&self, meta: &SnapshotMeta, write: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -> io::Result<u64> {
@@ -146,6 +144,13 @@ impl SnapshotStore {
 
     fn current(&self) -> MutexGuard<'_, Option<Current>> {
         self.current.lock().expect("no holder panics")
+    }
+}
+
+fn unreadable(path: &Path, shard: ShardId, error: &ReadError) -> ShardError {
+    match error {
+        ReadError::Version(found) => ShardError::OtherVersion { path: path.to_owned(), found: u32::from(*found) },
+        _ => ShardError::SnapshotDamaged { path: path.to_owned(), shard, reason: error.to_string() },
     }
 }
 

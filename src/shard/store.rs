@@ -43,8 +43,10 @@ pub enum Change<T> {
 /// One of a group's marks.
 pub enum Mark {
     Vote(Vote),
-    Committed(LogId),
-    Purged(LogId),
+    /// None takes it away: the group leaves this node.
+    Committed(Option<LogId>),
+    /// The same.
+    Purged(Option<LogId>),
 }
 
 /// When a write has to survive the loss of power.

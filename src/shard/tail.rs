@@ -146,6 +146,12 @@ impl Tail {
         self.last.map_or(0, |last| last.index + 1)
     }
 
+    /// The indexes of the entries that there are.
+    pub fn kept(&self) -> Range<u64> {
+        let next = self.next_index();
+        self.first_kept().min(next)..next
+    }
+
     pub fn last(&self) -> Option<LogId> {
         self.last
     }

@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::ledger::ids::ShardId;
 use crate::ledger::time::LedgerTime;
 use crate::ledger::{Applied, Command};
 
 openraft::declare_raft_types!(
     /// Standard Raft: one leader in a term, so that a term fences what an old leader still has to say.
     pub TypeConfig:
-        D = Batch,
+        D = Data,
         R = Replies,
         NodeId = u64,
         Node = Node,
@@ -27,16 +29,63 @@ pub type CommittedLeader = openraft::alias::CommittedLeaderIdOf<TypeConfig>;
 pub type WriteResult = openraft::raft::ClientWriteResult<TypeConfig>;
 pub type WriteReceiver = openraft::alias::OneshotReceiverOf<TypeConfig, WriteResult>;
 pub type Raft = openraft::Raft<TypeConfig, super::machine::Machine>;
+pub type Metrics = openraft::RaftMetrics<TypeConfig>;
+
+/// The number of the meta group, which no shard has.
+pub const META_GROUP: ShardId = ShardId(u16::MAX);
+
+/// What a group is called in a sentence.
+pub fn named(group: ShardId) -> String {
+    if group == META_GROUP { "the meta group".to_owned() } else { format!("shard {group}") }
+}
+
+/// What a group is called in logs, metrics and folders.
+pub fn group_name(group: ShardId) -> String {
+    if group == META_GROUP { "meta".to_owned() } else { group.to_string() }
+}
 
 /// A member of a group, as its membership entries hold it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
+    /// What it was called when it became a member; for people. Links find it by its id.
     pub name: String,
-    /// Where other nodes reach it; empty for a node that has no peers.
-    pub address: String,
 }
 
-/// What one log entry holds: commands that were waiting together. They are applied in this order, all at the same ledger time.
+/// What one log entry holds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Data {
+    /// A shard's.
+    Commands(Batch),
+    /// The meta group's: one command that only what it is for can read.
+    Opaque(Bytes),
+}
+
+impl Data {
+    /// About the bytes of the entry.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Data::Commands(batch) => batch.bytes(),
+            Data::Opaque(command) => command.len() as u64,
+        }
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Data::Commands(batch) => fmt::Display::fmt(batch, f),
+            Data::Opaque(command) => write!(f, "a command of {} bytes", command.len()),
+        }
+    }
+}
+
+/// Commands that were waiting together. They are applied in this order, all at the same ledger time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     pub at: LedgerTime,
@@ -86,9 +135,22 @@ fn ack_bytes(ack: &crate::ledger::command::Ack) -> usize {
     24 + ack.id.as_str().len() + ack.data.as_ref().map_or(0, |data| data.0.len())
 }
 
-/// What became of each command of an entry, in their order. It stays on the node that applied them: other nodes compute their own.
-#[derive(Debug, Default)]
-pub struct Replies(pub Vec<Applied>);
+/// What became of an entry. It stays on the node that applied it: other nodes compute their own.
+#[derive(Default)]
+pub enum Replies {
+    /// The entry held no command.
+    #[default]
+    None,
+    /// Of each command, in their order.
+    Applied(Vec<Applied>),
+    Opaque(Bytes),
+}
+
+impl fmt::Debug for Replies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("replies")
+    }
+}
 
 impl Serialize for Replies {
     fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {

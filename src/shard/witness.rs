@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::error::{Place, ShardError};
+use super::files;
 use super::record;
 use super::store::Mark;
 use super::types::{LogId, Vote};
@@ -67,7 +68,7 @@ impl Witness {
             let noted = state.marks.entry(shard).or_default();
             match mark {
                 Mark::Vote(vote) => noted.0 = Some(vote),
-                Mark::Committed(committed) => noted.1 = Some(committed),
+                Mark::Committed(committed) => noted.1 = committed,
                 Mark::Purged(_) => continue,
             }
             state.is_new = true;
@@ -76,6 +77,18 @@ impl Witness {
         if state.is_new && now.saturating_duration_since(state.noted_at) >= INTERVAL {
             state.noted_at = now;
             self.note(&mut state);
+        }
+    }
+
+    /// What was committed of this group is about to be deleted: from now on the note doesn't ask for it.
+    pub fn forget(&self, shard: ShardId) {
+        let mut state = self.state.lock().expect("no holder panics");
+        if let Some(noted) = state.marks.get_mut(&shard) {
+            noted.1 = None;
+            let record = record::encode(KEY, &state.marks);
+            if let Err(error) = files::replace(&self.path, |out| out.write_all(&record)) {
+                warn!(%error, "the note on how far the log had come can't be written");
+            }
         }
     }
 

@@ -99,10 +99,10 @@ async fn the_status_tells_how_the_shards_are() {
     for number in 0..20 {
         propose(&shards, publish(&format!("u{number}"), "nps")).await.unwrap();
     }
-    assert!(shards.is_ready());
+    assert!(shards.is_sound());
     let status = shards.status();
     assert_eq!(status.len(), 2);
-    assert!(status.iter().all(|shard| shard.is_owner && !shard.is_fatal && shard.leader == Some(shards.node_id())));
+    assert!(status.iter().all(|shard| shard.is_owner && !shard.is_fatal && shard.leader == Some(shards.node_id().0)));
     assert_eq!(status.iter().map(|shard| shard.counts.users).sum::<u64>(), 20);
     assert_eq!(status.iter().map(|shard| shard.outcome_totals[0]).sum::<u64>(), 20);
     shards.stop().await;

@@ -11,11 +11,14 @@ use tokio::sync::{Semaphore, watch};
 use super::support::*;
 use crate::ledger::ids::ShardId;
 use crate::ports::Read;
+use crate::ports::peers::NodeId;
 use crate::shard::ShardError;
+use crate::shard::alone::NoPeers;
 use crate::shard::committer::{Committer, Request};
 use crate::shard::disk::Disk;
-use crate::shard::group::{Common, Group, raft_config};
+use crate::shard::group::{Group, Life};
 use crate::shard::log::LogDisk;
+use crate::shard::raft_group::{Common, raft_config};
 use crate::shard::store::{Loaded, LogStore, Write};
 use crate::shard::types::Entry;
 
@@ -133,14 +136,18 @@ async fn a_disk_that_fails_ends_the_group_and_nothing_unwritten_is_confirmed() {
     let config = config(Some(folder.path()));
     let common = Common {
         raft: raft_config(&config.tuning).unwrap(),
-        node_id: 1,
+        me: NodeId(1),
+        is_founding: true,
+        peers: Arc::new(NoPeers),
+        ownership_changed: Arc::new(watch::channel(0).0),
+        refused: Arc::default(),
         disk: Some(LogDisk { store, committer: committer.clone() }),
         effects: Arc::new(Kept::default()),
         outcomes_changed: Arc::new(watch::channel(0).0),
         snapshot_turns: Arc::new(Semaphore::new(1)),
         config,
     };
-    let group = Group::start(ShardId(0), Arc::new(common)).await.unwrap();
+    let group = Group::start(ShardId(0), Life::First, Arc::new(common)).await.unwrap();
     group.wait_until_served(Duration::from_secs(30)).await.unwrap();
     let written = Arc::new(AtomicBool::new(false));
     is_failing.store(true, Ordering::SeqCst);

@@ -49,9 +49,7 @@ async fn connections_of_an_earlier_run_get_a_lease() {
     assert_eq!(device.lease_until, None);
     shards.stop().await;
 
-    let mut config = config(Some(folder.path()));
-    config.edge = EdgeId(8);
-    let shards = start(config).await.unwrap();
+    let shards = start(config(Some(folder.path()))).await.unwrap();
     let device = shards.user(&user("ann")).await.unwrap().unwrap().devices.remove(0);
     assert!(device.lease_until.is_some());
     shards.stop().await;

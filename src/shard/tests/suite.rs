@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::ledger::ids::ShardId;
 use crate::shard::committer::Committer;
 use crate::shard::disk::Disk;
+use crate::shard::ledger_cell::LedgerCell;
 use crate::shard::log::{GroupLog, LogDisk};
 use crate::shard::machine::Machine;
 use crate::shard::snapshot_store::SnapshotStore;
@@ -18,13 +19,17 @@ use crate::shard::types::TypeConfig;
 
 const SHARD: ShardId = ShardId(3);
 
+fn cell() -> LedgerCell {
+    LedgerCell::new(Arc::new(watch::channel(0).0))
+}
+
 struct InMemory;
 
 impl StoreBuilder<TypeConfig, GroupLog, Machine> for InMemory {
     async fn build(&self) -> Result<((), GroupLog, Machine), StorageError<TypeConfig>> {
         let snapshots = Arc::new(SnapshotStore::in_memory(SHARD));
-        let (machine, _) = Machine::new(SHARD, snapshots, None, Arc::new(watch::channel(0).0));
-        Ok(((), GroupLog::in_memory(SHARD), machine))
+        let (machine, _) = Machine::new(SHARD, snapshots, None, Arc::new(cell()));
+        Ok(((), GroupLog::in_memory(SHARD, None), machine))
     }
 }
 
@@ -49,8 +54,9 @@ impl StoreBuilder<TypeConfig, GroupLog, Machine, TempDir> for OnDisk {
         let shard = ShardId(self.next_shard.fetch_add(1, Ordering::Relaxed));
         let (log, _) = GroupLog::load(shard, self.disk.clone(), self.tail_bytes_max).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let (snapshots, _) = SnapshotStore::open(SHARD, folder.path()).unwrap();
-        let (machine, _) = Machine::new(SHARD, Arc::new(snapshots), None, Arc::new(watch::channel(0).0));
+        let content = Arc::new(cell());
+        let (snapshots, _) = SnapshotStore::open(SHARD, folder.path(), content.as_ref()).unwrap();
+        let (machine, _) = Machine::new(SHARD, Arc::new(snapshots), None, content);
         Ok((folder, log, machine))
     }
 }

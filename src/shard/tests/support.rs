@@ -18,7 +18,7 @@ use crate::ledger::time::Millis;
 use crate::ledger::view::DeliveryView;
 use crate::ledger::{Applied, Command};
 use crate::ports::{CarryOut, Propose, ProposeError, Read};
-use crate::shard::{ShardError, Shards, ShardsConfig};
+use crate::shard::{Home, Seams, ShardError, Shards, ShardsConfig};
 
 /// No wait in a test is longer.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -37,14 +37,29 @@ impl CarryOut for Kept {
 
 /// Two shards with numbers that fit a test.
 pub fn config(data_dir: Option<&Path>) -> ShardsConfig {
-    let mut config = ShardsConfig::new(data_dir.map(Path::to_owned), "n1", EdgeId(7), Settings::default());
+    let mut config = ShardsConfig::new(data_dir.map(Path::to_owned), "n1", Settings::default());
     config.shard_count = 2;
     config.tuning.keeper_interval_ms = 20;
     config
 }
 
+/// Starts a node that is a cluster of one.
 pub async fn start(config: ShardsConfig) -> Result<Arc<Shards>, ShardError> {
-    Shards::start(config, Handle::current(), Arc::new(Kept::default())).await
+    start_with(config, Arc::new(Kept::default())).await
+}
+
+/// The same, with something that carries effects out.
+pub async fn start_with(config: ShardsConfig, effects: Arc<dyn CarryOut>) -> Result<Arc<Shards>, ShardError> {
+    let home = Home::open(config.data_dir.as_deref())?;
+    home.found(config.shard_count)?;
+    let shards = Shards::start(config, home, Seams::alone(effects), Handle::current()).await?;
+    match shards.wait_until_led(DEADLINE).await {
+        Ok(()) => Ok(shards),
+        Err(error) => {
+            shards.stop().await;
+            Err(error)
+        }
+    }
 }
 
 pub fn user(name: &str) -> UserId {

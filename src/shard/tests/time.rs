@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-
 use super::support::*;
 use crate::ledger::effect::Action;
 use crate::ledger::ids::EdgeId;
@@ -11,12 +9,11 @@ use crate::ledger::outcome::What;
 use crate::ledger::reply::State;
 use crate::ledger::time::Millis;
 use crate::ports::Read;
-use crate::shard::Shards;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_is_done_and_its_effects_are_carried_out() {
     let effects = Arc::new(Kept::default());
-    let shards = Shards::start(config(None), Handle::current(), effects.clone()).await.unwrap();
+    let shards = start_with(config(None), effects.clone()).await.unwrap();
     let mut changed = shards.outcomes_changed();
     propose(&shards, attach("ann", EdgeId(7))).await.unwrap();
     propose(&shards, publish_for("ann", "nps", Millis(30))).await.unwrap();

@@ -1,0 +1,82 @@
+//! A node that left a group lets go of what it held of it: log and snapshot, but never its vote, so that it can't vote twice in a term.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::ServerState;
+use tokio::sync::oneshot;
+use tracing::{error, info};
+
+use super::change_error::ChangeError;
+use super::committer::{Committer, Request};
+use super::error::ShardError;
+use super::group::{Group, Life};
+use super::log::LogShared;
+use super::machine::blocking;
+use super::raft_group::Common;
+use super::shards::Shards;
+use crate::ledger::ids::ShardId;
+
+/// Entries that are deleted at a time, so that the other groups' appends don't wait.
+const DELETIONS_AT_A_TIME: u64 = 1024;
+
+impl Shards {
+    /// Empties this node's replica of a shard of which it is no member any more. Only for a caller who knows that from the shard's leader, after the change was
+    /// committed: what is deleted counts for nobody's majority. Empty already: nothing to do.
+    ///
+    /// # Errors
+    /// [`ChangeError::Leads`], [`ChangeError::Busy`]; or [`ChangeError::Failed`], after which the process must end.
+    pub async fn wipe(&self, shard: ShardId) -> Result<(), ChangeError> {
+        let slot = self.groups.slot(shard).ok_or(ChangeError::NoGroup)?;
+        let _one = slot.replacing.try_lock().map_err(|_| ChangeError::Busy)?;
+        let old = slot.current.load_full();
+        if old.core.look(|metrics| metrics.state == ServerState::Leader) {
+            return Err(ChangeError::Leads);
+        }
+        if old.core.log.kept().is_empty() && old.core.log.purged().is_none() && old.core.snapshots.current_meta().is_none() {
+            return Ok(());
+        }
+        match replace(&old, &self.common).await {
+            Ok(new) => {
+                slot.current.store(Arc::new(new));
+                info!(shard = shard.0, "what was held of the shard is gone, but for the vote");
+                Ok(())
+            }
+            Err(error) => {
+                // There is no group any more.
+                old.core.fail();
+                error!(shard = shard.0, %error, "the shard can't be emptied; this node can't go on");
+                Err(ChangeError::Failed(error.to_string()))
+            }
+        }
+    }
+}
+
+async fn replace(old: &Group, common: &Arc<Common>) -> Result<Group, ShardError> {
+    let shard = old.shard();
+    old.stop(Duration::from_millis(common.config.tuning.stop_timeout_ms)).await;
+    let failed = |error: std::io::Error| ShardError::Raft { shard, reason: error.to_string() };
+    if let Some(disk) = &common.disk {
+        empty_log(&disk.committer, &old.core.log).await.map_err(failed)?;
+    }
+    let snapshots = old.core.snapshots.clone();
+    blocking(move || snapshots.remove()).await.map_err(failed)?;
+    Group::start(shard, Life::Emptied { vote: old.core.log.vote() }, common.clone()).await
+}
+
+/// Newest first, so that a crash in between leaves a log that is merely shorter.
+async fn empty_log(committer: &Committer, log: &Arc<LogShared>) -> std::io::Result<()> {
+    let shard = log.shard();
+    let (done, is_done) = oneshot::channel();
+    committer.send(Request::ForgetCommitted { shard, done }).await?;
+    is_done.await.map_err(|_| ShardError::Stopped)??;
+    let mut left = log.kept();
+    while !left.is_empty() {
+        let first = left.end.saturating_sub(DELETIONS_AT_A_TIME).max(left.start);
+        committer.send(Request::Truncate { log: log.clone(), removed: first..left.end }).await?;
+        left.end = first;
+    }
+    let (done, is_done) = oneshot::channel();
+    committer.send(Request::ForgetPurged { shard, done }).await?;
+    is_done.await.map_err(|_| ShardError::Stopped)?
+}
