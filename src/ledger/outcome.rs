@@ -116,7 +116,7 @@ pub(super) struct Books {
 }
 
 /// The outcomes after a cursor are no longer all kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CursorExpired {
     /// The oldest cursor that can be read after.
     pub oldest: u64,

@@ -1,5 +1,7 @@
 //! What a reader may see of the ledger: plain copies, made under the reader's own time, for status calls.
 
+use serde::{Deserialize, Serialize};
+
 use super::engagement::{Payload, Scope, Targets};
 use super::ids::{ConnectionId, DeviceId, EngagementId, UserId, WindowId};
 use super::outcome::{Outcome, OutcomeLog, Reason};
@@ -8,7 +10,7 @@ use super::time::LedgerTime;
 use super::window::Window;
 
 /// A user, as `GET /v1/users/{user}` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserView {
     /// The session window, while one is open.
     pub window: Option<Window>,
@@ -20,7 +22,7 @@ pub struct UserView {
 }
 
 /// A device of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceView {
     pub device: DeviceId,
     pub connection: ConnectionId,
@@ -31,7 +33,7 @@ pub struct DeviceView {
 }
 
 /// A delivery, as the delivery routes show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeliveryView {
     /// The order of publishes within a user; the cursor of a listing.
     pub sequence: u64,
@@ -51,7 +53,7 @@ pub struct DeliveryView {
 }
 
 /// What is known of a delivery that is not settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenView {
     pub targets: Targets,
     pub priority: i8,
@@ -65,7 +67,7 @@ pub struct OpenView {
 }
 
 /// All deliveries of one engagement id, with what happened to them as far as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngagementView {
     /// One, or one for each device; in order of publish.
     pub deliveries: Vec<DeliveryView>,
@@ -84,7 +86,7 @@ impl EngagementView {
 }
 
 /// How much a shard holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub users: u64,
     /// Attached, or on a lease.
