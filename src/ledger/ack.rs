@@ -51,8 +51,8 @@ impl User {
 
     fn tell_progress(&self, context: &mut Context<'_>, index: usize, from: &DeviceId) {
         let delivery = self.replay.get(index);
-        for holder in delivery.holders.iter().filter(|holder| *holder != from) {
-            if let Some(connection) = self.devices.connection_of(holder) {
+        for holder in delivery.holders.iter().filter(|holder| holder.device != *from) {
+            if let Some(connection) = self.devices.connection_of(&holder.device) {
                 let (id, window, step, data) = (delivery.id().clone(), delivery.window, u32::from(delivery.step), delivery.data.clone());
                 context.tell(connection, Action::Progress { id, window, step, data });
             }
@@ -100,10 +100,11 @@ impl User {
     /// Nobody holds a snoozed delivery; other devices than the one that snoozed it are told.
     fn put_off(&mut self, context: &mut Context<'_>, index: usize, by: &DeviceId) {
         let delivery = self.replay.get_mut(index);
-        let holders = std::mem::take(&mut delivery.holders);
+        delivery.release(by);
         let (id, window) = (delivery.id().clone(), delivery.window);
-        for holder in holders.iter().filter(|holder| *holder != by) {
-            if let Some(connection) = self.devices.connection_of(holder) {
+        for holder in delivery.holders.clone() {
+            delivery.part_from(&holder.device);
+            if let Some(connection) = self.devices.connection_of(&holder.device) {
                 let at = context.at;
                 context.tell(connection, Action::Withdraw { id: id.clone(), window, reason: WithdrawReason::Moved, at });
             }

@@ -1,29 +1,51 @@
-//! What a user's devices do: attach, detach, show and hide themselves.
+//! How devices come: a hello on a new connection, or an edge's report of one that goes on. What is on the screen is brought into line in `screen`.
 
-use super::command::{Attach, Departure, Key, Visibility};
+use super::command::{Attach, Greeting};
 use super::context::Context;
 use super::device::Device;
-use super::effect::{Action, CloseReason, WithdrawReason};
-use super::ids::{ConnectionId, DeviceId, EdgeId};
-use super::reply::{AckReply, AttachReply, State};
-use super::user::{User, withdraw_reason};
+use super::effect::{Action, CloseReason};
+use super::ids::DeviceId;
+use super::reply::{AckReply, AttachReply};
+use super::user::User;
+use super::window::Window;
+
+/// Whose connection it is that attaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// A connection that the ledger does not know says hello.
+    New,
+    /// A connection that the ledger knows says hello once more: the answer to the first one was lost, with all that followed it.
+    Repeated,
+    /// An edge reports a connection that goes on.
+    Again,
+}
 
 impl User {
-    /// A hello: acks first (G9), then the place, then what is on the screen, then the offers.
+    /// Acks first (G9), then the place, then what is on the screen, then the offers.
     pub fn attach(&mut self, context: &mut Context<'_>, attach: &Attach) -> AttachReply {
         let acks: Vec<AckReply> = attach.acks.iter().map(|ack| self.ack(context, &attach.device, ack)).collect();
+        let known = self.devices.get(&attach.device).map(|device| device.connection);
+        let arrival = match attach.greeting {
+            // The ledger's connection came later than any that is reported again: it stays, also while it is on a lease.
+            Greeting::Again { .. } if known.is_some_and(|known| known != attach.connection) => return AttachReply::Replaced,
+            Greeting::Again { .. } => Arrival::Again,
+            Greeting::Hello if known == Some(attach.connection) => Arrival::Repeated,
+            Greeting::Hello => Arrival::New,
+        };
         if !self.has_place_for(context, &attach.device) {
             return AttachReply::TooManyDevices { acks };
         }
+        // What the passing of time has just told this connection is found missing below, and must not be told twice.
+        context.effects.retain(|effect| effect.connection != attach.connection);
         let window = self.ensure_window(context);
-        self.take_place(context, attach);
+        self.take_place(context, attach, arrival);
         self.spread_out(context);
-        self.release_unless_open(attach);
-        for key in &attach.open {
-            self.reopen(context, attach, key);
-        }
+        tell_window(context, attach, window);
+        self.match_screen(context, attach, arrival);
         self.fill(context);
-        context.tell(attach.connection, Action::CaughtUp);
+        if !matches!(attach.greeting, Greeting::Again { is_caught_up: true, .. }) {
+            context.tell(attach.connection, Action::CaughtUp);
+        }
         AttachReply::Attached { window, acks }
     }
 
@@ -37,13 +59,16 @@ impl User {
         }
     }
 
-    fn take_place(&mut self, context: &mut Context<'_>, attach: &Attach) {
-        if let Some(earlier) = self.devices.connection_of(&attach.device)
-            && earlier != attach.connection
-        {
+    fn take_place(&mut self, context: &mut Context<'_>, attach: &Attach, arrival: Arrival) {
+        if let Some(known) = self.devices.get_mut(&attach.device).filter(|_| arrival != Arrival::New) {
+            known.lease_until = None;
+            known.max_in_flight = attach.max_in_flight;
+            return self.devices.set_visibility(&attach.device, attach.visibility);
+        }
+        if let Some(earlier) = self.devices.connection_of(&attach.device) {
             context.tell(earlier, Action::Close(CloseReason::Replaced));
         }
-        self.devices.put(Device {
+        let device = Device {
             id: attach.device.clone(),
             connection: attach.connection,
             connected_at: context.at,
@@ -51,111 +76,20 @@ impl User {
             visible_order: 0,
             max_in_flight: attach.max_in_flight,
             lease_until: None,
-        });
-    }
-
-    /// What the device held before and does not name is not on its screen any more.
-    fn release_unless_open(&mut self, attach: &Attach) {
-        for delivery in self.replay.iter_mut().filter(|delivery| delivery.is_held_by(&attach.device)) {
-            if !attach.open.iter().any(|key| delivery.is_key(key, &attach.device)) {
-                delivery.holders.retain(|holder| *holder != attach.device);
-            }
-        }
-    }
-
-    /// The device has this key on its screen: it holds it from now on, or is told to take it off.
-    fn reopen(&mut self, context: &mut Context<'_>, attach: &Attach, key: &Key) {
-        let device = &attach.device;
-        let Some(index) = self.replay.find(key, device) else {
-            let state = self.settled.find(key, device).map_or(State::Expired, |record| record.state);
-            return withdraw(context, attach.connection, key, withdraw_reason(state));
         };
-        let delivery = self.replay.get(index);
-        if delivery.is_held_by(device) {
-            return;
-        }
-        if delivery.is_waiting(context.at) {
-            return withdraw(context, attach.connection, key, WithdrawReason::Moved);
-        }
-        if delivery.is_for_active() {
-            let is_active = self.devices.active().is_none_or(|active| active.id == *device);
-            let holder = delivery.holders.first().and_then(|holder| self.devices.get(holder));
-            // A hidden holder gives way to this device, if that is visible; any other holder keeps it.
-            let gives_way =
-                holder.is_none_or(|holder| holder.is_attached() && !holder.is_in_sight() && attach.visibility == Visibility::Visible);
-            if !is_active || !gives_way {
-                return withdraw(context, attach.connection, key, WithdrawReason::Moved);
-            }
-            if let Some(connection) = holder.map(|holder| holder.connection) {
-                withdraw(context, connection, key, WithdrawReason::Moved);
-            }
-        }
-        self.hold_again(context, attach, index);
-    }
-
-    /// The device holds what it shows already: no offer is made.
-    fn hold_again(&mut self, context: &mut Context<'_>, attach: &Attach, index: usize) {
-        let delivery = self.replay.get_mut(index);
-        let is_for_active = delivery.is_for_active();
-        let is_moved = is_for_active && !delivery.holders.is_empty();
-        if is_moved {
-            delivery.holders.clear();
-        }
-        delivery.holders.push(attach.device.clone());
-        let may_be_behind = is_moved || (!is_for_active && delivery.device.is_none());
-        if may_be_behind && delivery.step > 0 {
-            // Another device may have gone on while this one was away.
-            let (id, step, data) = (delivery.id().clone(), u32::from(delivery.step), delivery.data.clone());
-            let action = Action::Progress { id, window: delivery.window, step, data };
-            context.tell(attach.connection, action);
-        }
-    }
-
-    /// A connection ended. Of an earlier connection of the device it means nothing.
-    pub fn detach(&mut self, context: &Context<'_>, device: &DeviceId, connection: ConnectionId, departure: Departure) {
-        if self.devices.connection_of(device) != Some(connection) {
-            return;
-        }
-        match departure {
-            Departure::Closed => self.drop_device(device),
-            Departure::Lost => self.lose_device(context, device),
-        }
-    }
-
-    /// Connections of edges that are not among these may be gone: they have a lease to report in.
-    pub fn lose_edges_but(&mut self, context: &Context<'_>, edges: &[EdgeId]) {
-        let is_unknown = |device: &&Device| device.is_attached() && !edges.contains(&device.connection.edge);
-        let lost: Vec<DeviceId> = self.devices.iter().filter(is_unknown).map(|device| device.id.clone()).collect();
-        for device in &lost {
-            self.lose_device(context, device);
-        }
-    }
-
-    /// A device that holds nothing needs no lease.
-    fn lose_device(&mut self, context: &Context<'_>, device: &DeviceId) {
-        if self.replay.held_count(device) == 0 {
-            return self.devices.remove(device);
-        }
-        if let Some(device) = self.devices.get_mut(device) {
-            device.lease_until = Some(context.at.plus(context.settings.lease));
-        }
-    }
-
-    /// Takes a device out; what it held is free.
-    pub fn drop_device(&mut self, device: &DeviceId) {
-        self.devices.remove(device);
-        self.replay.release(device);
-    }
-
-    /// A device shows or hides itself. Of an earlier connection it means nothing.
-    pub fn set_visibility(&mut self, device: &DeviceId, connection: ConnectionId, visibility: Visibility) {
-        if self.devices.connection_of(device) == Some(connection) {
-            self.devices.set_visibility(device, visibility);
+        match arrival {
+            // Its lease ran out meanwhile. That its edge can be reached again is not a person who turns to it.
+            Arrival::Again => self.devices.put_back(device),
+            Arrival::New | Arrival::Repeated => self.devices.put(device),
         }
     }
 }
 
-fn withdraw(context: &mut Context<'_>, connection: ConnectionId, key: &Key, reason: WithdrawReason) {
-    let at = context.at;
-    context.tell(connection, Action::Withdraw { id: key.id.clone(), window: key.window, reason, at });
+/// A hello's answer says which window is open; a connection that goes on may know another.
+fn tell_window(context: &mut Context<'_>, attach: &Attach, open: Window) {
+    if let Greeting::Again { window, .. } = attach.greeting
+        && window != Some(open.id)
+    {
+        context.tell(attach.connection, Action::Window(open));
+    }
 }

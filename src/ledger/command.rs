@@ -31,7 +31,8 @@ pub enum Command {
     Notice { user: UserId, id: EngagementId, device: Option<DeviceId>, outcome: NoticeOutcome },
     /// Time passes: what is due is done, for at most [`super::ledger::ADVANCE_USERS_MAX`] users. Replies [`super::reply::Reply::Done`].
     Advance,
-    /// First entry of a leader: the settings in force, and the edges that live. Connections of other edges get a lease to report in.
+    /// First entry of a leader: the settings in force, and the edges that live. Connections of other edges get a lease to report in; who is on a lease gets
+    /// a new one, by this leader's clock.
     Takeover { settings: Settings, edges: Vec<EdgeId> },
 }
 

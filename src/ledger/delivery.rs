@@ -36,7 +36,18 @@ pub(super) struct Delivery {
     /// How often it was offered.
     pub offers: u32,
     /// Who has it on the screen. Invariant: each is in the user's devices; at most one with [`Targets::Active`].
-    pub holders: Vec<DeviceId>,
+    pub holders: Vec<Holder>,
+    /// Who had it on the screen and was told to take it off, by a connection that has not reported in since: while that one is on a lease, the word may be lost,
+    /// and nobody else is offered it (G5). Invariant: each is in the user's devices and no holder; none but with [`Targets::Active`].
+    pub former: Vec<DeviceId>,
+}
+
+/// A device that has a delivery on the screen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Holder {
+    pub device: DeviceId,
+    /// The number of the offer that it was made; 0 when it had it on the screen by itself.
+    pub offer: u32,
 }
 
 impl Delivery {
@@ -51,7 +62,7 @@ impl Delivery {
     }
 
     pub fn is_held_by(&self, device: &DeviceId) -> bool {
-        self.holders.contains(device)
+        self.holders.iter().any(|holder| holder.device == *device)
     }
 
     /// Whether this device means this delivery when it names the key.
@@ -77,12 +88,49 @@ impl Delivery {
     pub fn offer_to(&mut self, device: &DeviceId, at: LedgerTime) -> Offer {
         self.offers = self.offers.saturating_add(1);
         self.state = self.state.max(State::Offered);
-        self.holders.push(device.clone());
+        self.hold(device, self.offers);
+        self.offer_message(self.offers, at)
+    }
+
+    /// A device has it on the screen from now on.
+    pub fn hold(&mut self, device: &DeviceId, offer: u32) {
+        self.former.retain(|former| former != device);
+        self.holders.push(Holder { device: device.clone(), offer });
+    }
+
+    /// A device does not have it on the screen any more.
+    pub fn release(&mut self, device: &DeviceId) {
+        self.holders.retain(|holder| holder.device != *device);
+    }
+
+    /// A device is told to take it off the screen, and does not hold it. The word may be lost before it is sent.
+    pub fn part_from(&mut self, device: &DeviceId) {
+        self.release(device);
+        if self.is_for_active() && !self.former.contains(device) {
+            self.former.push(device.clone());
+        }
+    }
+
+    /// What a device shows is known: it reports in, or it is gone.
+    pub fn clear(&mut self, device: &DeviceId) {
+        self.former.retain(|former| former != device);
+    }
+
+    /// An offer that never reached its connection does not count. Only with one holder at a time: then it was the last.
+    pub fn take_back_offer(&mut self, device: &DeviceId) {
+        debug_assert!(self.is_for_active(), "the offers of several holders are not in order");
+        let was_offered = self.holders.iter().any(|holder| holder.device == *device && holder.offer > 0);
+        self.offers -= u32::from(was_offered);
+        self.release(device);
+    }
+
+    /// The message of an offer with this number.
+    pub fn offer_message(&self, offer: u32, at: LedgerTime) -> Offer {
         Offer {
             id: self.id().clone(),
             window: self.window,
             scope: self.engagement.scope,
-            offer: self.offers,
+            offer,
             step: u32::from(self.step) + 1,
             steps: self.engagement.steps,
             settle_on: self.engagement.settle_on,

@@ -14,7 +14,7 @@ pub(super) struct Device {
     pub connection: ConnectionId,
     pub connected_at: LedgerTime,
     pub visibility: Visibility,
-    /// Counts the user's devices becoming visible: the highest became visible last. 0: it never was.
+    /// Counts the user's devices becoming visible: the highest became visible last. 0: it never was, as far as is known.
     pub visible_order: u64,
     pub max_in_flight: u16,
     /// Its connection was lost: it keeps what it holds until then, and gets nothing.
@@ -44,6 +44,10 @@ pub(super) struct Devices {
 impl Devices {
     pub fn iter(&self) -> impl Iterator<Item = &Device> {
         self.list.iter()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Device> {
+        self.list.iter_mut()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -77,12 +81,17 @@ impl Devices {
         self.list.iter().filter(|device| device.is_in_sight()).max_by_key(|device| device.visible_order)
     }
 
-    /// Puts a device in, in the place of an earlier one with its id.
+    /// Puts a device in that comes now, in the place of an earlier one with its id.
     pub fn put(&mut self, mut device: Device) {
         if device.visibility == Visibility::Visible {
             self.visible_count += 1;
             device.visible_order = self.visible_count;
         }
+        self.put_back(device);
+    }
+
+    /// Puts a device in that came before; becoming visible is not counted.
+    pub fn put_back(&mut self, device: Device) {
         match self.get_mut(&device.id) {
             Some(place) => *place = device,
             None => {

@@ -79,10 +79,16 @@ impl Ledger {
     fn check_delivery(&self, user: &User, delivery: &Delivery) -> Result<(), Broken> {
         hold(!delivery.state.is_settled(), || format!("it is {:?} and buffered", delivery.state))?;
         hold(delivery.step < delivery.engagement.steps, || "it is done and not settled".to_string())?;
-        let distinct: BTreeSet<_> = delivery.holders.iter().collect();
-        hold(distinct.len() == delivery.holders.len(), || "a device holds it twice".to_string())?;
+        let held_by = delivery.holders.iter().map(|holder| &holder.device);
+        let distinct: BTreeSet<_> = held_by.clone().chain(&delivery.former).collect();
+        let listed_count = delivery.holders.len() + delivery.former.len();
+        hold(distinct.len() == listed_count, || "a device holds it twice, or was told to take off what it holds".to_string())?;
         hold(delivery.holders.len() <= 1 || !delivery.is_for_active(), || "more than one device holds it".to_string())?;
-        for holder in &delivery.holders {
+        hold(delivery.former.is_empty() || delivery.is_for_active(), || "it is shared, and some were told to take it off".to_string())?;
+        let are_known = delivery.former.iter().all(|device| user.devices.get(device).is_some());
+        hold(are_known, || "a device that was told to take it off is gone".to_string())?;
+        hold(delivery.holders.iter().all(|holder| holder.offer <= delivery.offers), || "an offer of it is not counted".to_string())?;
+        for holder in held_by {
             let device = user.devices.get(holder);
             hold(device.is_some(), || format!("device {holder} holds it and is gone"))?;
             hold(delivery.device.as_ref().is_none_or(|own| own == holder), || format!("device {holder} holds another device's"))?;
@@ -125,12 +131,12 @@ impl Ledger {
         };
         let places = user.places();
         for delivery in user.replay.iter() {
-            let waits = places.iter().any(|place| place.fits(delivery, &context));
+            let waits = places.iter().any(|place| user.fits(place, delivery, &context));
             hold(!waits || delivery.is_offered_out(), || format!("{} waits while a device has room", delivery.id()))?;
         }
         let Some(active) = user.devices.active() else { return Ok(()) };
         for delivery in user.replay.iter().filter(|delivery| delivery.engagement.targets == Targets::Active && delivery.device.is_none()) {
-            let hidden = delivery.holders.first().and_then(|holder| user.devices.get(holder));
+            let hidden = delivery.holders.first().and_then(|holder| user.devices.get(&holder.device));
             let is_stuck = hidden.is_some_and(|holder| holder.is_attached() && !holder.is_in_sight());
             hold(!is_stuck, || format!("{} is held by a hidden device while {} is visible", delivery.id(), active.id))?;
         }

@@ -209,7 +209,10 @@ impl Ledger {
         }
         self.settings = settings;
         for id in self.connected.clone() {
-            self.with_user(&id, effects, |user, context| user.lose_edges_but(context, edges));
+            // Before time passes for them: a lease that another clock granted must not run out by this one (G6).
+            let user = self.users.get_mut(&id).expect("who is connected is known");
+            user.start_leases(self.now.plus(self.settings.lease), edges);
+            self.with_user(&id, effects, |_, _| ());
         }
         Reply::Done
     }

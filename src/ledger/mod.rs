@@ -34,6 +34,8 @@ mod replay;
 mod spread;
 mod user;
 mod attach;
+mod screen;
+mod detach;
 mod ack;
 mod offer;
 mod due;

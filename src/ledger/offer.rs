@@ -2,6 +2,7 @@
 
 use super::context::{About, Context};
 use super::delivery::{Delivery, Ending};
+use super::device::Device;
 use super::effect::{Action, WithdrawReason};
 use super::ids::{ConnectionId, DeviceId};
 use super::outcome::{Reason, What};
@@ -29,7 +30,7 @@ impl User {
         let mut index = 0;
         while index < self.replay.len() {
             let delivery = self.replay.get(index);
-            match places.iter_mut().find(|place| place.fits(delivery, context)) {
+            match places.iter_mut().find(|place| self.fits(place, delivery, context)) {
                 None => index += 1,
                 // Somebody has the last offer on the screen: the others wait for what comes of it.
                 Some(_) if delivery.is_offered_out() && !delivery.holders.is_empty() => index += 1,
@@ -63,6 +64,16 @@ impl User {
             .collect()
     }
 
+    /// Whether this delivery can be offered at this place now.
+    pub fn fits(&self, place: &Place, delivery: &Delivery, context: &Context<'_>) -> bool {
+        place.fits(delivery, context) && self.is_off_other_screens(delivery)
+    }
+
+    /// Whether all who were told to take it off the screen are connected, so that the word reaches them. The word to one on a lease may be lost.
+    pub fn is_off_other_screens(&self, delivery: &Delivery) -> bool {
+        delivery.former.iter().all(|device| self.devices.get(device).is_none_or(Device::is_attached))
+    }
+
     /// A hidden holder keeps what it holds only until another device is visible.
     fn move_from_hidden(&mut self, context: &mut Context<'_>) {
         if self.devices.active().is_none() {
@@ -70,19 +81,19 @@ impl User {
         }
         let devices = &self.devices;
         for delivery in self.replay.iter_mut().filter(|delivery| delivery.is_for_active()) {
-            let Some(holder) = delivery.holders.first().and_then(|holder| devices.get(holder)) else { continue };
+            let Some(holder) = delivery.holders.first().and_then(|holder| devices.get(&holder.device)) else { continue };
             if holder.is_attached() && !holder.is_in_sight() {
                 let (id, window, at) = (delivery.id().clone(), delivery.window, context.at);
                 context.tell(holder.connection, Action::Withdraw { id, window, reason: WithdrawReason::Moved, at });
-                delivery.holders.clear();
+                delivery.part_from(&holder.id);
             }
         }
     }
 }
 
 impl Place {
-    /// Whether this delivery can be offered to this device now.
-    pub fn fits(&self, delivery: &Delivery, context: &Context<'_>) -> bool {
+    /// Whether this delivery is for this device, and it has room for it.
+    fn fits(&self, delivery: &Delivery, context: &Context<'_>) -> bool {
         self.room > 0 && !delivery.is_waiting(context.at) && self.is_target_of(delivery) && !delivery.is_held_by(&self.device)
     }
 

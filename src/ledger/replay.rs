@@ -93,10 +93,16 @@ impl Replay {
         self.deliveries.iter().filter(|delivery| delivery.is_held_by(device)).count()
     }
 
-    /// Takes a device out of all holders.
+    /// Whether a device shows something, or may still show it.
+    pub fn is_shown_on(&self, device: &DeviceId) -> bool {
+        self.deliveries.iter().any(|delivery| delivery.is_held_by(device) || delivery.former.contains(device))
+    }
+
+    /// A device is gone, with all that it showed.
     pub fn release(&mut self, device: &DeviceId) {
         for delivery in &mut self.deliveries {
-            delivery.holders.retain(|holder| holder != device);
+            delivery.release(device);
+            delivery.clear(device);
         }
     }
 }

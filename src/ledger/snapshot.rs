@@ -15,7 +15,7 @@ use super::time::LedgerTime;
 use super::user::User;
 
 /// The version of the format. A change of any type that a snapshot holds is a new one.
-pub const SNAPSHOT_VERSION: u16 = 1;
+pub const SNAPSHOT_VERSION: u16 = 2;
 
 /// About how large a chunk gets, in bytes.
 const CHUNK_BYTES: usize = 256 * 1024;

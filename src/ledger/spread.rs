@@ -61,6 +61,7 @@ impl Spread {
             data: None,
             offers: 0,
             holders: Vec::new(),
+            former: Vec::new(),
         }
     }
 

@@ -1,5 +1,5 @@
 //! All that the ledger knows of one person: the window, what waits, what is settled, the devices. Here: publish, withdraw, forget, settle. The rest of what a
-//! user does stands in `attach`, `ack`, `offer`, `due` and `user_view`.
+//! user does stands in `attach`, `screen`, `detach`, `ack`, `offer`, `due` and `user_view`.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -239,8 +239,8 @@ impl User {
     /// Ends a delivery: tells who holds it, reports it, remembers it.
     pub fn settle(&mut self, context: &mut Context<'_>, index: usize, ending: Ending) {
         let delivery = self.replay.remove(index);
-        for holder in delivery.holders.iter().filter(|holder| Some(*holder) != ending.by.as_ref()) {
-            if let Some(connection) = self.devices.connection_of(holder) {
+        for holder in delivery.holders.iter().filter(|holder| Some(&holder.device) != ending.by.as_ref()) {
+            if let Some(connection) = self.devices.connection_of(&holder.device) {
                 let (id, window, at) = (delivery.id().clone(), delivery.window, context.at);
                 context.tell(connection, Action::Withdraw { id, window, reason: withdraw_reason(ending.state), at });
             }

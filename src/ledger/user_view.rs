@@ -81,7 +81,7 @@ fn open_view(delivery: &Delivery, at: LedgerTime) -> DeliveryView {
             priority: delivery.engagement.priority,
             data: delivery.data.clone(),
             offers: delivery.offers,
-            holders: delivery.holders.clone(),
+            holders: delivery.holders.iter().map(|holder| holder.device.clone()).collect(),
             published_at: delivery.published_at,
             expires_at: delivery.expires_at,
             waits_until: delivery.is_waiting(at).then_some(delivery.waits_until),

@@ -245,10 +245,7 @@ fn a_new_leader_gives_the_connections_of_edges_that_are_gone_a_lease() {
     person.attach("phone");
     person.publish(engagement("a"));
     person.apply(Command::Takeover { settings: Settings::default(), edges: vec![EdgeId(8)] });
-    // Who holds nothing needs no lease; who does gets one.
-    let devices = person.ledger.user(&person.user).unwrap().devices;
-    assert_eq!(devices.len(), 1);
-    assert_eq!(devices[0].lease_until.map(|until| until.0), Some(person.now + 10_000));
+    assert_eq!(person.devices(), ["laptop/1 until 10000", "phone/2 until 10000"]);
     assert!(person.publish_told(engagement("b")).1.is_empty());
     assert!(person.pass(10_000).is_empty());
     assert!(person.ledger.user(&person.user).unwrap().devices.is_empty());

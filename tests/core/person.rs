@@ -125,13 +125,48 @@ impl Person {
     }
 
     pub fn attach_with(&mut self, attach: Attach) -> (AttachReply, Vec<String>) {
-        self.connections = attach.connection.number;
+        self.connections = self.connections.max(attach.connection.number);
         self.devices.insert(attach.connection, attach.device.to_string());
         self.current.insert(attach.device.to_string(), attach.connection);
         let applied = self.apply(Command::Attach { user: self.user.clone(), attach });
         let Reply::Attach(reply) = applied.reply else { panic!("an attach was answered with {:?}", applied.reply) };
         let said = self.lines(&applied.effects);
         (reply, said)
+    }
+
+    /// What the edge of the device's connection would report: nothing on the screen, all told.
+    pub fn again(&self, device: &str) -> Attach {
+        let window = self.ledger.user(&self.user).and_then(|user| user.window).map(|window| window.id);
+        let greeting = Greeting::Again { window, steps: Vec::new(), is_caught_up: true };
+        Attach { connection: self.current[device], greeting, ..self.hello(device) }
+    }
+
+    /// The same, with these keys on the screen, and the highest step told of each.
+    pub fn again_with(&self, device: &str, open: &[(&str, u32)]) -> Attach {
+        let again = self.again(device);
+        let Greeting::Again { window, .. } = again.greeting else { unreachable!("an edge reports it") };
+        let steps = open.iter().map(|(_, step)| *step).collect();
+        let greeting = Greeting::Again { window, steps, is_caught_up: true };
+        Attach { open: open.iter().map(|(id, _)| self.key(id)).collect(), greeting, ..again }
+    }
+
+    /// Another leader, which knows of no edge.
+    pub fn take_over(&mut self) -> Vec<String> {
+        let settings = self.ledger.settings().clone();
+        let applied = self.apply(Command::Takeover { settings, edges: Vec::new() });
+        self.lines(&applied.effects)
+    }
+
+    /// The attached devices and those on a lease, each with its connection's number.
+    pub fn devices(&self) -> Vec<String> {
+        let user = self.ledger.user(&self.user);
+        let devices = user.iter().flat_map(|user| &user.devices);
+        devices
+            .map(|device| {
+                let lease = device.lease_until.map(|until| format!(" until {}", until.0 - self.now)).unwrap_or_default();
+                format!("{}/{}{lease}", device.device, device.connection.number)
+            })
+            .collect()
     }
 
     /// The device closes its connection.

@@ -98,15 +98,15 @@ fn user_id(user: u8) -> UserId {
     UserId::parse(&format!("user{user}")).unwrap()
 }
 
-fn device_id(device: u8) -> DeviceId {
+pub fn device_id(device: u8) -> DeviceId {
     DeviceId::parse(&format!("device{device}")).unwrap()
 }
 
-fn number(id: &str) -> u8 {
+pub fn number(id: &str) -> u8 {
     id[id.len() - 1..].parse().unwrap()
 }
 
-fn engagement(id: u8, kind: u16) -> Engagement {
+pub fn engagement(id: u8, kind: u16) -> Engagement {
     let steps = 1 + (kind % 4) as u8;
     let flag = |bit: u16| kind >> bit & 1 == 1;
     Engagement {
