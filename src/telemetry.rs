@@ -85,6 +85,22 @@ pub mod names {
     pub const SNAPSHOTS_TOTAL: &str = "engage_snapshots_total";
     /// Building one.
     pub const SNAPSHOT_SECONDS: &str = "engage_snapshot_seconds";
+    /// 1 while there is a link to the node. {node}
+    pub const LINK_UP: &str = "engage_link_up";
+    /// Links that came up; all but the first are reconnects. {node}
+    pub const LINK_OPENED_TOTAL: &str = "engage_link_opened_total";
+    /// Bytes over a link. {node, lane, direction}: in, out.
+    pub const LINK_BYTES_TOTAL: &str = "engage_link_bytes_total";
+    /// Messages over a link. {node, lane, direction}
+    pub const LINK_MESSAGES_TOTAL: &str = "engage_link_messages_total";
+    /// Bytes that wait to be sent. {node, lane}
+    pub const LINK_QUEUE_BYTES: &str = "engage_link_queue_bytes";
+    /// Messages that found their lane full. {node, lane}
+    pub const LINK_NOT_SENT_TOTAL: &str = "engage_link_not_sent_total";
+    /// From a ping to its pong. {node}
+    pub const LINK_ROUND_TRIP_SECONDS: &str = "engage_link_round_trip_seconds";
+    /// Peers that this node refused. {reason}
+    pub const LINK_REFUSED_TOTAL: &str = "engage_link_refused_total";
     /// Memory of the process that is resident, in bytes; the name that every exporter uses.
     pub const PROCESS_RESIDENT_BYTES: &str = "process_resident_memory_bytes";
     /// File descriptors open; the name that every exporter uses.

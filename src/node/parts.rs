@@ -3,19 +3,21 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::NodeError;
+use super::alone::Alone;
 use super::files::Room;
 use super::users::ActorUsers;
 use crate::actors;
+use crate::actors::connections::Connections;
 use crate::actors::registry::{Registry, Shared};
 use crate::actors::terms::Terms;
 use crate::config::{Auth, Config, Storage};
 use crate::http::auth::ApiKeys;
-use crate::http::cluster::Member;
 use crate::http::limits::Bounds;
 use crate::http::server;
-use crate::http::state::{OneNode, Parts};
+use crate::http::state::Parts;
 use crate::http::tls;
 use crate::ledger::ids::EdgeId;
 use crate::ledger::limits::Settings;
@@ -142,13 +144,13 @@ pub(super) fn users(config: &Config, registry: &Arc<Registry>) -> Arc<dyn Users>
     Arc::new(ActorUsers { registry: Arc::clone(registry), timeout: config.http.request_timeout.duration() })
 }
 
-pub(super) fn api(config: &Config, shards: Arc<Shards>, users: Arc<dyn Users>) -> Parts {
-    let Config { http, limits, auth, node, .. } = config;
+pub(super) fn api(config: &Config, members: Arc<Alone>, users: Arc<dyn Users>) -> Parts {
+    let Config { http, limits, auth, .. } = config;
     let request_timeout = http.request_timeout.duration();
     Parts {
         users,
-        read: shards,
-        nodes: Arc::new(OneNode { name: node.name.clone() }),
+        read: members.shards.clone(),
+        owners: members,
         keys: ApiKeys::new(auth.api_keys.clone()),
         bounds: Bounds {
             publishes_per_second: limits.publishes_per_second,
@@ -164,9 +166,15 @@ pub(super) fn api(config: &Config, shards: Arc<Shards>, users: Arc<dyn Users>) -
 }
 
 /// This node, as the others are told of it.
-pub(super) fn member(config: &Config, (id, address): (u64, SocketAddr)) -> Member {
-    let cluster = config.cluster.advertise.clone().unwrap_or_else(|| config.cluster.listen.to_string());
-    Member { name: config.node.name.clone(), id, http: address.to_string(), cluster }
+pub(super) fn alone(config: &Config, address: SocketAddr, (shards, connections): (Arc<Shards>, Arc<Connections>)) -> Alone {
+    Alone {
+        name: config.node.name.clone(),
+        http: config.http_address(address.port()),
+        cluster: config.cluster_address(config.cluster.listen.port()),
+        shards,
+        connections,
+        is_stopping: AtomicBool::new(false),
+    }
 }
 
 fn as_usize(count: u32) -> usize {
