@@ -36,8 +36,9 @@ use crate::protocol::token::KeyError;
 use crate::shard::{ShardError, Shards};
 use crate::telemetry::MetricsError;
 
+use crate::ports::joining::Progress;
 use clustered::Clustered;
-pub use joining::{Joining, Watcher};
+use joining::Joining;
 use signals::Signals;
 use threads::Threads;
 
@@ -127,10 +128,12 @@ impl Node {
     }
 
     /// Starts a node that joins a cluster, and returns when it has caught up and serves. A member of that cluster just starts; a join that was interrupted goes on.
+    /// `peer` is the cluster address of a member, `host:port`; `progress` is told how it goes on, on the node's threads, and must not block for long.
     ///
     /// # Errors
     /// [`NodeError`]; nothing runs on then.
-    pub async fn join(config: Config, joining: Joining) -> Result<Node, NodeError> {
+    pub async fn join(config: Config, peer: &str, progress: impl Fn(Progress) + Send + Sync + 'static) -> Result<Node, NodeError> {
+        let joining = Joining { peer: peer.to_owned(), progress: Arc::new(progress) };
         start::node(config, Some(joining)).await
     }
 

@@ -3,11 +3,12 @@
 
 use actix::Addr;
 use actix::prelude::SendError;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::user::User;
 use super::work::ToUser;
 use crate::ledger::ids::ShardId;
+use crate::ports::peers::NodeId;
 
 /// A door to one actor; one for everybody who talks to it.
 pub struct Door {
@@ -16,6 +17,8 @@ pub struct Door {
     addr: Addr<User>,
     waiting_count: AtomicUsize,
     waiting_max: usize,
+    /// A bit for each node (by its number modulo 64) that has had connections of this user.
+    edges: AtomicU64,
 }
 
 /// A message that was not sent.
@@ -30,7 +33,7 @@ pub enum NotSent {
 impl Door {
     /// `addr` must lead to a mailbox without a bound of its own.
     pub fn new(shard: ShardId, addr: Addr<User>, waiting_max: usize) -> Door {
-        Door { shard, addr, waiting_count: AtomicUsize::new(0), waiting_max }
+        Door { shard, addr, waiting_count: AtomicUsize::new(0), waiting_max, edges: AtomicU64::new(0) }
     }
 
     /// Sends from outside: a call, an attach, a client's messages.
@@ -60,7 +63,15 @@ impl Door {
         self.put(message)
     }
 
+    /// Whether a node may have connections of this user.
+    pub fn may_have_edge(&self, node: NodeId) -> bool {
+        self.edges.load(Ordering::Acquire) & edge_bit(node) != 0
+    }
+
     fn put(&self, message: ToUser) -> Result<(), NotSent> {
+        if let ToUser::Attach(arrival) = &message {
+            self.edges.fetch_or(edge_bit(arrival.node), Ordering::AcqRel);
+        }
         self.addr.try_send(message).map_err(|error| {
             self.entered();
             match error {
@@ -79,4 +90,8 @@ impl Door {
     pub fn nobody_waits(&self) -> bool {
         self.waiting_count.load(Ordering::Acquire) == 0
     }
+}
+
+fn edge_bit(node: NodeId) -> u64 {
+    1 << (node.0 % 64)
 }

@@ -43,6 +43,8 @@ pub struct Session {
     stage: Stage,
     /// Whom the last attach was asked of.
     asked: Option<Owner>,
+    /// The last owner that spoke for it.
+    vouched: Option<Owner>,
     /// Attaches in a row that came to nothing.
     tries: u32,
     opened_at: Instant,
@@ -114,6 +116,7 @@ impl Session {
             attempt: 0,
             stage: Stage::Adrift { retry_at: now },
             asked: None,
+            vouched: None,
             tries: 0,
             opened_at: now,
             astray_since: Some(now),

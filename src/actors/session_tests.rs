@@ -276,6 +276,14 @@ fn an_owner_that_never_takes_the_connection_ends_its_hold_too() {
     assert!(scene.tend(Some(owner(OTHER, 2))).is_empty());
     scene.at(5_000);
     assert_eq!(scene.tend(Some(owner(OTHER, 2))), ["withdraw a moved"]);
+    // Nor does the lease of an owner that never took it help, when that one is gone too.
+    let mut scene = Scene::welcomed(&[]);
+    scene.take(vec![offered("a", 1)]);
+    scene.tend(Some(owner(OTHER, 2)));
+    scene.at(4_900);
+    assert!(scene.tend_with(None, true).is_empty());
+    scene.at(5_000);
+    assert_eq!(scene.tend_with(None, true), ["withdraw a moved"]);
 }
 
 #[test]

@@ -24,14 +24,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Tells how a join goes on. Called on the node's threads: must not block for long.
-pub type Watcher = Arc<dyn Fn(Progress) + Send + Sync>;
+pub(super) type Watcher = Arc<dyn Fn(Progress) + Send + Sync>;
 
 /// A join: whom to ask, and whom to tell.
 #[derive(Clone)]
-pub struct Joining {
+pub(super) struct Joining {
     /// The cluster address of a member, `host:port`.
-    pub peer: String,
-    pub progress: Watcher,
+    pub(super) peer: String,
+    pub(super) progress: Watcher,
 }
 
 /// What this start says of itself.

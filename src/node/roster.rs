@@ -42,11 +42,6 @@ impl LinkRoster {
         Arc::new(LinkRoster { links, file, known: Mutex::new(known) })
     }
 
-    /// Whether any other member is known.
-    pub(super) fn has_others(&self) -> bool {
-        !self.known().is_empty()
-    }
-
     fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, String>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -60,6 +60,17 @@ impl LateEffects {
         }
     }
 
+    /// Whom to tell, once there is somebody.
+    fn led(&self, early: impl FnOnce(&mut BTreeMap<ShardId, u64>)) -> Option<Arc<Registry>> {
+        match &mut *self.late() {
+            Late::Early(owned) => {
+                early(owned);
+                None
+            }
+            Late::Led(registry) => registry.upgrade(),
+        }
+    }
+
     fn late(&self) -> MutexGuard<'_, Late> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,34 +78,26 @@ impl LateEffects {
 
 impl CarryOut for LateEffects {
     fn carry_out(&self, effects: Vec<Effect>) {
-        let registry = match &*self.late() {
-            Late::Early(_) => None,
-            Late::Led(registry) => registry.upgrade(),
-        };
-        if let Some(registry) = registry {
+        if let Some(registry) = self.led(|_| {}) {
             registry.carry_out(effects);
         }
     }
 
     fn owned(&self, shard: ShardId, term: u64) {
-        match &mut *self.late() {
-            Late::Early(owned) => drop(owned.insert(shard, term)),
-            Late::Led(registry) => {
-                if let Some(registry) = registry.upgrade() {
-                    registry.owned(shard, term);
-                }
-            }
+        let early = |owned: &mut BTreeMap<ShardId, u64>| {
+            owned.insert(shard, term);
+        };
+        if let Some(registry) = self.led(early) {
+            registry.owned(shard, term);
         }
     }
 
     fn disowned(&self, shard: ShardId) {
-        match &mut *self.late() {
-            Late::Early(owned) => drop(owned.remove(&shard)),
-            Late::Led(registry) => {
-                if let Some(registry) = registry.upgrade() {
-                    registry.disowned(shard);
-                }
-            }
+        let early = |owned: &mut BTreeMap<ShardId, u64>| {
+            owned.remove(&shard);
+        };
+        if let Some(registry) = self.led(early) {
+            registry.disowned(shard);
         }
     }
 }

@@ -127,12 +127,10 @@ impl Session {
     /// Takes back what the client holds where the ledger may give it to another device.
     fn keep_lease(&mut self, sight: &Sight<'_>, says: &mut Says) {
         let Some(since) = self.astray_since.filter(|_| self.books.is_holding()) else { return };
-        let is_over = match sight.owner {
-            None => !sight.is_lease_on,
-            // There is an owner, and it does not take the connection.
-            Some(_) => sight.now >= since + astray_max(sight.limits),
-        };
-        if !is_over {
+        // Until a new owner takes the connection, its own lease says nothing of it.
+        let is_between = sight.owner.is_some() || self.asked != self.vouched;
+        let is_over = is_between && sight.now >= since + astray_max(sight.limits);
+        if !is_over && (sight.is_lease_on || sight.owner.is_some()) {
             return;
         }
         counter!(names::LEASES_RUN_OUT_TOTAL).increment(1);

@@ -69,6 +69,7 @@ impl Session {
     fn settle_in(&mut self) {
         if let Stage::Attaching { owner, .. } = self.stage {
             self.stage = Stage::Attached(owner);
+            self.vouched = Some(owner);
         }
         self.astray_since = None;
         self.tries = 0;
