@@ -3,6 +3,7 @@
 mod alone;
 pub mod backup;
 mod files;
+mod owners;
 mod parts;
 mod signals;
 mod threads;
@@ -19,6 +20,8 @@ use tracing::{error, info};
 use crate::actors::connections::Connections;
 use crate::actors::edge::Edge;
 use crate::actors::registry::Registry;
+use crate::actors::routes::Routes;
+use crate::actors::sessions::Sessions;
 use crate::clock;
 use crate::config::{Config, secrets};
 use crate::http::client_edge::ClientEdge;
@@ -30,11 +33,13 @@ use crate::http::tls::TlsError;
 use crate::http::{client_edge, routes, socket};
 use crate::ledger::ids::ShardId;
 pub use crate::ports::joining::Progress;
+use crate::ports::peers::NodeId;
 use crate::protocol::token::KeyError;
 use crate::shard::{ShardError, Shards};
 use crate::telemetry::MetricsError;
 
 use alone::Alone;
+use owners::{NoPeers, OwnShards};
 use signals::Signals;
 use threads::Threads;
 
@@ -119,21 +124,27 @@ impl Node {
         let effects = Arc::new(users::LateEffects::default());
         let shards = Shards::start(parts::shards_config(&config, edge), threads.handle(), effects.clone()).await?;
         let limits = Arc::new(parts::actor_limits(&config));
-        let registry = Registry::new(parts::shared(&config, shards.clone(), limits.clone()));
-        effects.lead_to(&registry);
+        let this_node = (NodeId(shards.node_id()), config.node.name.clone());
+        let owners = Arc::new(OwnShards::new(this_node, edge, shards.clone()));
+        let registry = Registry::new(parts::shared(shards.clone(), owners.clone(), limits.clone()));
+        effects.lead_to(&registry, &owners);
+        let ways = Routes::new(owners, Arc::new(NoPeers), registry.clone(), config.node.name.clone());
+        let sessions = Sessions::new(ways, config.cluster.shards);
+        threads.spawn(Sessions::tend(Arc::downgrade(&sessions)));
         let connections = Connections::new(edge, limits.clone());
         threads.spawn(Connections::sweep(Arc::downgrade(&connections)));
+        let users = parts::users(&config, &registry);
         let failed = watch::over(&threads, &shards);
 
         let address = listener.local_addr().map_err(ServerError::Start)?;
         let members = Arc::new(parts::alone(&config, address, (shards.clone(), connections.clone())));
-        let api = web::Data::new(Api::new(parts::api(&config, members.clone(), registry.clone())));
+        let api = web::Data::new(Api::new(parts::api(&config, members.clone(), users.clone())));
         let health = web::Data::new(Health::new(shards.clone(), members.clone()));
-        let edge = Arc::new(Edge { registry, connections: connections.clone(), verifier, limits });
+        let edge = Arc::new(Edge { sessions, connections: connections.clone(), verifier, limits });
         let cluster = Cluster::new(members.clone(), shards.clone(), config.http.request_timeout.duration());
         let on_connect = socket::on_connect(&edge.limits);
-        let routes = routes(&config, (api.clone(), web::Data::new(cluster), health.clone()), edge);
-        let site = Site::new(routes, on_connect);
+        let clients = ClientEdge::new(edge, users, config.http.allowed_origins.clone());
+        let site = Site::new(routes(registry, (api.clone(), web::Data::new(cluster), health.clone()), clients), on_connect);
         match Server::start(listener, server_settings, site).await {
             Ok(server) => {
                 info!(address = %server.address(), node = config.node.name, "node ready");
@@ -243,12 +254,10 @@ impl Node {
 
 /// What each HTTP worker serves; each also takes its share of the user actors.
 fn routes(
-    config: &Config,
+    registry: Arc<Registry>,
     (api, cluster, health): (web::Data<Api>, web::Data<Cluster>, web::Data<Health>),
-    edge: Arc<Edge>,
+    clients: ClientEdge,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
-    let registry = edge.registry.clone();
-    let clients = ClientEdge::new(edge, config.http.allowed_origins.clone(), config.http.request_timeout.duration());
     let clients = web::Data::new(clients);
     move |app| {
         registry.place(Arbiter::current());
