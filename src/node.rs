@@ -32,11 +32,11 @@ use crate::http::server::{Server, ServerError};
 use crate::http::state::Api;
 use crate::http::tls::TlsError;
 use crate::ledger::ids::ShardId;
+pub use crate::ports::joining::Progress;
 use crate::protocol::token::KeyError;
 use crate::shard::{ShardError, Shards};
 use crate::telemetry::MetricsError;
 
-use crate::ports::joining::Progress;
 use clustered::Clustered;
 use joining::Joining;
 use signals::Signals;

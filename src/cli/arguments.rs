@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{check, connect, output, publish, serve, status, token};
+use super::{backup, check, connect, drain, join, output, publish, remove, restore, serve, status, token};
 
 /// A delivery node for live engagements: the first confirmed showing wins, on every device, through every failover.
 #[derive(Debug, Parser)]
@@ -18,8 +18,18 @@ struct Arguments {
 enum Verb {
     /// Start a node; the first one bootstraps a cluster of one
     Serve(serve::Serve),
+    /// Start a node that joins the cluster of a peer, and goes on serving
+    Join(join::Join),
     /// Show nodes and shards
     Status(status::Status),
+    /// Move leaders and connections off a node
+    Drain(drain::Drain),
+    /// Take a node, dead or drained, out for good
+    Remove(remove::Remove),
+    /// Copy all that the cluster holds into a file
+    Backup(backup::Backup),
+    /// Make the data directory of a new cluster from a backup
+    Restore(restore::Restore),
     /// Make a token that a device connects with
     Token(token::Token),
     /// Publish an engagement to a user
@@ -35,7 +45,12 @@ enum Verb {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Serve(serve) => in_runtime(serve.run()),
+        Verb::Join(join) => in_runtime(join.run()),
         Verb::Status(status) => in_runtime(status.run()),
+        Verb::Drain(drain) => in_runtime(drain.run()),
+        Verb::Remove(remove) => in_runtime(remove.run()),
+        Verb::Backup(backup) => in_runtime(backup.run()),
+        Verb::Restore(restore) => restore.run(),
         Verb::Token(token) => token.run(),
         Verb::Publish(publish) => in_runtime(publish.run()),
         Verb::Connect(connect) => in_runtime(connect.run()),

@@ -25,7 +25,10 @@ impl Check {
             output::json(&json!({ "valid": checked.is_ok(), "problems": checked.as_ref().err().map(problems).unwrap_or_default() }))?;
         }
         match checked {
-            Ok(_) => {
+            Ok(config) => {
+                for advice in config.advice() {
+                    output::note(format_args!("advice: {advice}"));
+                }
                 output::note(format_args!("{}, with the environment of this shell, is valid", self.config.display()));
                 Ok(())
             }

@@ -21,10 +21,38 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let config = Config::load(self.config.as_deref())?;
+        let config = load(self.config.as_deref())?;
         telemetry::install_logs(&config.log.level, config.log.format)?;
         let node = Node::start(config).await?;
-        let file = self.config.or_else(|| std::env::var_os(config::FILE_VARIABLE).map(PathBuf::from));
+        Started { node, file: file_of(self.config) }.serve().await
+    }
+}
+
+/// The configuration of a node that is to start, with a word on what is unwise in it.
+pub(super) fn load(file: Option<&Path>) -> anyhow::Result<Config> {
+    let config = Config::load(file)?;
+    for advice in config.advice() {
+        output::note(format_args!("advice: {advice}"));
+    }
+    Ok(config)
+}
+
+/// The configuration file that was given, or named by the environment.
+pub(super) fn file_of(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.or_else(|| std::env::var_os(config::FILE_VARIABLE).map(PathBuf::from))
+}
+
+/// A node that runs.
+pub(super) struct Started {
+    pub(super) node: Node,
+    /// Its configuration file, if there is one.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Started {
+    /// Greets, serves until a signal, and says what is then true.
+    pub(super) async fn serve(self) -> anyhow::Result<()> {
+        let Started { node, file } = self;
         let greeting = Greeting { config: node.config(), url: node.url(), file: file.as_deref(), program: program() };
         output::note(format_args!("{}", greeting.serves()));
         if matches!(node.secrets(), Origin::Made(_)) {

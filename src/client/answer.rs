@@ -171,4 +171,7 @@ pub struct Shard {
     pub learners: Vec<String>,
     pub applied_index: u64,
     pub users: u64,
+    /// Log entries that the slowest replica is behind, where the node says so.
+    #[serde(default)]
+    pub lag: Option<u64>,
 }

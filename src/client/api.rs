@@ -20,7 +20,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Api {
     base: String,
-    key: Option<String>,
+    pub(super) key: Option<String>,
     http: reqwest::Client,
 }
 
@@ -42,6 +42,8 @@ impl Api {
     pub fn new(url: &str, key: Option<&str>) -> Result<Self, ApiError> {
         let base = address::base(url)?;
         let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).no_proxy();
+        // A key must not follow a redirect by itself, and would be left behind on the way to another node.
+        builder = builder.redirect(reqwest::redirect::Policy::none());
         if base.starts_with("http:") {
             // Without TLS the machine's root certificates are of no use; a machine that has none must still be able to speak to its own node.
             builder = builder.tls_certs_only([]);
@@ -183,7 +185,7 @@ impl Api {
         response.text().await.map_err(|error| self.no_answer(&error))
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.key {
             Some(key) => request.bearer_auth(key),
@@ -199,8 +201,13 @@ impl Api {
     }
 
     /// Sends; any status but a success is an error.
-    async fn send(&self, request: RequestBuilder) -> Result<Response, ApiError> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Response, ApiError> {
         let response = request.send().await.map_err(|error| self.no_answer(&error))?;
+        self.checked(response).await
+    }
+
+    /// Makes an error of any status but a success.
+    pub(super) async fn checked(&self, response: Response) -> Result<Response, ApiError> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -211,7 +218,7 @@ impl Api {
         Err(ApiError::Problem(Problem { retry_after_s, ..problem }))
     }
 
-    fn no_answer(&self, error: &reqwest::Error) -> ApiError {
+    pub(super) fn no_answer(&self, error: &reqwest::Error) -> ApiError {
         ApiError::NoAnswer { url: self.base.clone(), cause: causes(error) }
     }
 }

@@ -3,3 +3,5 @@
 mod checks;
 mod commands;
 mod first_start;
+mod backups;
+mod members;
