@@ -38,7 +38,7 @@ pub struct Balancer {
     working: JoinSet<Group>,
     /// Groups that are being worked on.
     busy: BTreeSet<Group>,
-    /// When each group's last stretch ended.
+    /// Until when each group is left alone.
     rested: BTreeMap<Group, Instant>,
     /// The group that was begun last: the next ones come first.
     last: Option<Group>,
@@ -161,7 +161,7 @@ impl Desk {
 
     /// Whether every group has said that a node is not in it.
     fn is_nowhere(&self, node: NodeId, meta: Option<&GroupMembers>) -> bool {
-        let is_out = |members: &GroupMembers| !members.voters.contains(&node) && !members.learners.contains(&node) && !members.is_joint;
+        let is_out = |members: &GroupMembers| !members.voters.contains(&node) && !members.learners.contains(&node) && !members.is_changing;
         let shards = (0..self.directory.shard_count()).map(ShardId);
         meta.is_some_and(is_out)
             && shards.into_iter().all(|shard| self.directory.members_of(shard).is_some_and(|(_, members)| is_out(&members)))

@@ -48,10 +48,10 @@ pub struct Directory {
 
 /// What is asked for at every sending.
 #[derive(Clone)]
-struct Known {
+pub(super) struct Known {
     reigns: Reigns,
     /// The links that stand.
-    links: BTreeMap<NodeId, u64>,
+    pub links: BTreeMap<NodeId, u64>,
 }
 
 /// What was heard of other nodes, and what this one said last.
@@ -145,8 +145,8 @@ impl Directory {
         self.refresh(&mut heard, clock::monotonic_ms());
     }
 
-    pub(super) fn is_linked(&self, node: NodeId) -> bool {
-        self.known.load().links.contains_key(&node)
+    pub(super) fn known(&self) -> Arc<Known> {
+        self.known.load_full()
     }
 
     /// This node is going away: from now on it says so.

@@ -25,10 +25,16 @@ impl Directory {
         self.heard().nodes.get(&node).filter(|_| self.is_reachable(node)).cloned()
     }
 
+    /// The nodes that this one has links to.
+    #[must_use]
+    pub fn linked(&self) -> Vec<NodeId> {
+        self.known().links.keys().copied().collect()
+    }
+
     /// Whether a node answers: there is a link to it. Links are watched over by themselves.
     #[must_use]
     pub fn is_reachable(&self, node: NodeId) -> bool {
-        node == self.parts.me || self.is_linked(node)
+        node == self.parts.me || self.known().links.contains_key(&node)
     }
 
     /// The members that answer, this node among them.

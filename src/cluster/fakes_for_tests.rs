@@ -146,6 +146,11 @@ impl FakeOneself {
     pub fn now_owns(&self, shards: impl IntoIterator<Item = (u16, u64)>) {
         let owned = |(shard, term)| (ShardId(shard), Owned { term, ..Owned::default() });
         *self.owned.lock().unwrap() = shards.into_iter().map(owned).collect();
+        self.tell();
+    }
+
+    /// Says that it has changed.
+    pub fn tell(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
 }

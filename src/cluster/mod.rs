@@ -20,3 +20,8 @@ mod forward_wire;
 pub mod forward_serve;
 pub mod forward;
 pub mod balancer;
+pub mod membership_wire;
+mod membership_decide;
+pub mod membership;
+pub mod status;
+pub mod membership_wipe;
