@@ -55,6 +55,9 @@ pub enum NodeState {
 }
 
 impl NodeState {
+    pub const ALL: [NodeState; 6] =
+        [NodeState::Joining, NodeState::Ready, NodeState::NotReady, NodeState::Draining, NodeState::Leaving, NodeState::Unreachable];
+
     /// The word, as the API says it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -111,7 +114,7 @@ pub trait Members: Send + Sync {
     /// What is known now. Cheap enough to be asked every second by many.
     fn view(&self) -> ClusterView;
 
-    /// Why this node does not serve: it has not joined, knows no leader of some shard, is going away. Nothing when it serves.
+    /// Why this node can't serve: it has not joined, knows no owner of some shard, is being drained or taken out. In words for people; nothing when it can serve.
     fn not_ready(&self) -> Vec<String>;
 
     /// Has a node lead nothing and hold nothing from now on. Returns when the cluster has agreed to it; the moving goes on by itself, whoever asked. Done again, it
