@@ -64,18 +64,18 @@ impl Balancer {
         let desk = Arc::clone(&self.desk);
         let mut state = desk.directory.meta().watch();
         let mut owners = desk.directory.changed();
-        let mut leader = desk.log.leader_changed();
+        let mut leading = desk.log.leading();
         loop {
             state.mark_unchanged();
             owners.mark_unchanged();
-            leader.mark_unchanged();
+            leading.mark_unchanged();
             let has_work = desk.leads() && self.round().await;
             let tick = if has_work { BUSY_TICK } else { IDLE_TICK };
             tokio::select! {
                 Some(ended) = self.working.join_next() => self.note_end(ended.ok()),
                 Ok(()) = state.changed() => {}
                 Ok(()) = owners.changed() => {}
-                Ok(()) = leader.changed() => {}
+                Ok(()) = leading.changed() => {}
                 () = tokio::time::sleep(tick) => {}
             }
         }

@@ -122,7 +122,7 @@ async fn names_of_nodes_and_of_their_runs_are_known_also_of_runs_that_ended() {
     let watching = tokio::spawn(directory.clone().watch_over());
     until("n2 is known", || directory.name_of_edge(EdgeId(2)).as_deref() == Some("n2")).await;
     let introduction = introduction("n2", 44);
-    let _ = do_to(&meta, Command::Announce { node: N2, introduction: introduction, settings: settings() });
+    let _ = do_to(&meta, Command::Announce { node: N2, introduction, settings: settings() });
     until("its new run is known", || directory.name_of_edge(EdgeId(44)).as_deref() == Some("n2")).await;
     assert_eq!(directory.name_of_edge(EdgeId(2)).as_deref(), Some("n2"));
     assert_eq!((directory.name_of(N2).as_deref(), directory.name_of(NodeId(9))), (Some("n2"), None));

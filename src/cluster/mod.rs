@@ -21,6 +21,7 @@ pub mod directory_lease;
 mod directory_names;
 pub mod directory;
 mod directory_view;
+pub mod directory_links;
 pub mod pulse;
 mod forward_wire;
 pub mod forward_serve;
