@@ -38,7 +38,7 @@ pub struct Balancer {
     working: JoinSet<Group>,
     /// Groups that are being worked on.
     busy: BTreeSet<Group>,
-    /// When each group's last stretch ended.
+    /// Until when each group is left alone.
     rested: BTreeMap<Group, Instant>,
     /// The group that was begun last: the next ones come first.
     last: Option<Group>,
@@ -64,18 +64,18 @@ impl Balancer {
         let desk = Arc::clone(&self.desk);
         let mut state = desk.directory.meta().watch();
         let mut owners = desk.directory.changed();
-        let mut leader = desk.log.leader_changed();
+        let mut leading = desk.log.leading();
         loop {
             state.mark_unchanged();
             owners.mark_unchanged();
-            leader.mark_unchanged();
+            leading.mark_unchanged();
             let has_work = desk.leads() && self.round().await;
             let tick = if has_work { BUSY_TICK } else { IDLE_TICK };
             tokio::select! {
                 Some(ended) = self.working.join_next() => self.note_end(ended.ok()),
                 Ok(()) = state.changed() => {}
                 Ok(()) = owners.changed() => {}
-                Ok(()) = leader.changed() => {}
+                Ok(()) = leading.changed() => {}
                 () = tokio::time::sleep(tick) => {}
             }
         }
@@ -161,7 +161,7 @@ impl Desk {
 
     /// Whether every group has said that a node is not in it.
     fn is_nowhere(&self, node: NodeId, meta: Option<&GroupMembers>) -> bool {
-        let is_out = |members: &GroupMembers| !members.voters.contains(&node) && !members.learners.contains(&node) && !members.is_joint;
+        let is_out = |members: &GroupMembers| !members.voters.contains(&node) && !members.learners.contains(&node) && !members.is_changing;
         let shards = (0..self.directory.shard_count()).map(ShardId);
         meta.is_some_and(is_out)
             && shards.into_iter().all(|shard| self.directory.members_of(shard).is_some_and(|(_, members)| is_out(&members)))

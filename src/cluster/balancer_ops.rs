@@ -47,6 +47,8 @@ pub struct GroupMembers {
     pub learners: Vec<NodeId>,
     /// A change of voters is half done.
     pub is_joint: bool,
+    /// The last change is not committed yet, and may be undone by another leader.
+    pub is_changing: bool,
     /// Log entries that each other member lacks; who has not answered is left out.
     pub lags: BTreeMap<NodeId, u64>,
 }

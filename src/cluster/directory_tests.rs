@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::cluster::fakes_for_tests::{FakeOneself, LEASE_MS, Net, directory, meta_of, until};
+use crate::cluster::fakes_for_tests::{FakeOneself, LEASE_MS, Net, directory, do_to, introduction, meta_of, settings, until};
 use crate::cluster::meta_command::Command;
 use crate::cluster::pulse::Pulses;
 use crate::ports::members::NodeState;
@@ -121,9 +121,8 @@ async fn names_of_nodes_and_of_their_runs_are_known_also_of_runs_that_ended() {
     let directory = directory(1, &meta);
     let watching = tokio::spawn(directory.clone().watch_over());
     until("n2 is known", || directory.name_of_edge(EdgeId(2)).as_deref() == Some("n2")).await;
-    let introduction = crate::cluster::fakes_for_tests::introduction("n2", 44);
-    let settings = crate::cluster::fakes_for_tests::settings();
-    let _ = crate::cluster::fakes_for_tests::do_to(&meta, Command::Announce { node: N2, introduction, settings });
+    let introduction = introduction("n2", 44);
+    let _ = do_to(&meta, Command::Announce { node: N2, introduction, settings: settings() });
     until("its new run is known", || directory.name_of_edge(EdgeId(44)).as_deref() == Some("n2")).await;
     assert_eq!(directory.name_of_edge(EdgeId(2)).as_deref(), Some("n2"));
     assert_eq!((directory.name_of(N2).as_deref(), directory.name_of(NodeId(9))), (Some("n2"), None));
@@ -133,6 +132,8 @@ async fn names_of_nodes_and_of_their_runs_are_known_also_of_runs_that_ended() {
 #[tokio::test]
 async fn nodes_learn_within_moments_who_owns_what_and_that_it_changed() {
     let (net, meta) = (Arc::new(Net::default()), meta_of(2));
+    let (nodes_revision, placement) = (meta.state().nodes_revision, BTreeMap::new());
+    let _ = do_to(&meta, Command::SetPlacement { nodes_revision, placement, meta_voters: Vec::new() });
     let directories = [directory(1, &meta), directory(2, &meta)];
     let owning = [FakeOneself::owning([(0, 1), (1, 1), (2, 1), (3, 1)]), FakeOneself::owning([])];
     let mut tasks = Vec::new();

@@ -173,13 +173,13 @@ impl Oneself for FakeOneself {
 pub struct FakeMetaLog {
     pub meta: Arc<Meta>,
     pub leader: watch::Sender<Option<NodeId>>,
-    changed: watch::Sender<u64>,
+    leading: watch::Sender<Option<u64>>,
 }
 
 impl FakeMetaLog {
     pub fn led_by(leader: u64, meta: &Arc<Meta>) -> Arc<FakeMetaLog> {
         let leader = watch::Sender::new(Some(NodeId(leader)));
-        Arc::new(FakeMetaLog { meta: Arc::clone(meta), leader, changed: watch::Sender::new(0) })
+        Arc::new(FakeMetaLog { meta: Arc::clone(meta), leader, leading: watch::Sender::new(None) })
     }
 }
 
@@ -189,8 +189,8 @@ impl MetaLog for FakeMetaLog {
         *self.leader.borrow()
     }
 
-    fn leader_changed(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    fn leading(&self) -> watch::Receiver<Option<u64>> {
+        self.leading.subscribe()
     }
 
     async fn propose(&self, command: Bytes) -> Result<Bytes, ProposeError> {

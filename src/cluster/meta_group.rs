@@ -91,8 +91,8 @@ impl Meta {
 pub trait MetaLog: Send + Sync {
     /// The node that leads it, if known. This node only once it has applied an entry of its own term.
     fn leader(&self) -> Option<NodeId>;
-    /// Changes whenever the leader does.
-    fn leader_changed(&self) -> watch::Receiver<u64>;
+    /// The term in which this node leads it, once it has applied an entry of that term.
+    fn leading(&self) -> watch::Receiver<Option<u64>>;
     /// Has a command committed and applied, where this node leads.
     async fn propose(&self, command: Bytes) -> Result<Bytes, ProposeError>;
 }

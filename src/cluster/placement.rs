@@ -70,7 +70,7 @@ pub fn meta_voters(nodes: &Nodes, current: &[NodeId]) -> Vec<NodeId> {
     // One that drains may be taken out soon, so others go before it.
     wanted.extend(fresh.chain(draining));
     let count = wanted.len().min(META_VOTERS_MAX);
-    let odd = if count % 2 == 0 { count.saturating_sub(1) } else { count };
+    let odd = if count.is_multiple_of(2) { count.saturating_sub(1) } else { count };
     if odd == 0 {
         return current.to_vec();
     }

@@ -135,10 +135,11 @@ impl Pulses {
     /// Looks at what this node owns, and tells everybody.
     fn send(&self) {
         let directory = &self.directory;
-        // First what was heard, then how old the majorities' answers are: see the lease.
+        // First the times, then how old the majorities' answers are: see the lease.
+        let now_ms = clock::monotonic_ms();
         let echoes = directory.echoes();
         let owned = self.oneself.owned();
-        let about = directory.take_own(owned, self.oneself.connection_count(), clock::monotonic_ms());
+        let about = directory.take_own(owned, self.oneself.connection_count(), now_ms);
         for (node, echo) in echoes {
             let pulse = Pulse { sent_at_ms: clock::monotonic_ms(), echo, about: about.clone() };
             // Who can't be told now is told as soon as there is a link again.

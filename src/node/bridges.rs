@@ -40,17 +40,18 @@ impl Replicated for ReplicatedMeta {
 }
 
 /// The meta group, as the cluster room proposes to it.
-pub(super) struct GroupLog(pub Arc<MetaGroup>);
+pub(super) struct GroupLog(pub Arc<MetaGroup>, pub NodeId);
 
 #[async_trait]
 impl MetaLog for GroupLog {
     fn leader(&self) -> Option<NodeId> {
-        self.0.leader()
+        let leader = self.0.leader()?;
+        let is_ready = leader != self.1 || self.0.is_leader();
+        is_ready.then_some(leader)
     }
 
-    fn leader_changed(&self) -> watch::Receiver<u64> {
-        // A new leader's first entry is applied on every node.
-        self.0.applied()
+    fn leading(&self) -> watch::Receiver<Option<u64>> {
+        self.0.leading()
     }
 
     async fn propose(&self, command: Bytes) -> Result<Bytes, ProposeError> {

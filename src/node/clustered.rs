@@ -67,7 +67,7 @@ impl Clustered {
     /// Builds it, and lets the other nodes in.
     pub(super) fn start(config: &Config, listener: TcpListener, ground: &Ground) -> Clustered {
         let Ground { links, directory, shards, runtime, .. } = ground;
-        let log = Arc::new(GroupLog(Arc::clone(shards.meta())));
+        let log = Arc::new(GroupLog(Arc::clone(shards.meta()), shards.node_id()));
         let membership = Membership::new(MembershipParts {
             cluster_id: shards.cluster_id().to_owned(),
             directory: Arc::clone(directory),
@@ -113,7 +113,7 @@ impl Clustered {
     /// # Errors
     /// Of a node that is alone: its shards do not get ready. What other nodes must answer is not waited for.
     pub(super) async fn present_itself(&self, introduction: Introduction, settings: Settings, ground: &Ground) -> Result<(), NodeError> {
-        if ground.shards.is_alone() {
+        if ground.shards.is_alone().await? {
             ground.shards.wait_until_led(START_TIMEOUT).await?;
             self.membership.found(introduction.clone(), settings.clone()).await?;
             self.membership.announce(introduction, settings).await?;

@@ -3,6 +3,7 @@
 use tokio::sync::watch;
 
 use super::change_error::ChangeError;
+use super::error::ShardError;
 use super::group::Owned;
 use super::members::Members;
 use super::shards::Shards;
@@ -36,10 +37,16 @@ impl Shards {
     }
 
     /// Whether this node is the only voter of every group: then there is nobody to wait for.
-    #[must_use]
-    pub fn is_alone(&self) -> bool {
-        let is_alone = |members: Option<Members>| members.is_some_and(|members| members.voters == [self.node_id()]);
-        is_alone(self.groups.meta.members()) && self.groups.iter().all(|group| is_alone(group.core.members()))
+    ///
+    /// # Errors
+    /// [`ShardError::Raft`], where a group has failed.
+    pub async fn is_alone(&self) -> Result<bool, ShardError> {
+        for group in self.groups.iter() {
+            if !group.core.is_alone().await? {
+                return Ok(false);
+            }
+        }
+        self.groups.meta.is_alone().await
     }
 
     /// The members of a shard, as this node's replica knows them; none while it knows of none.

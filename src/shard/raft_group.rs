@@ -164,12 +164,17 @@ impl RaftGroup {
             let members = BTreeMap::from([(self.me.0, Node { name: common.config.node_name.clone() })]);
             return self.raft.initialize(members).await.map_err(|error| failed(error.to_string()));
         }
-        let me = self.me.0;
-        let is_alone = self.raft.with_raft_state(move |state| state.membership_state.effective().voter_ids().eq([me]));
-        if is_alone.await.map_err(|error| failed(error.to_string()))? {
+        if self.is_alone().await? {
             self.raft.trigger().elect(false).await.map_err(|error| failed(error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Whether this node is the only voter.
+    pub async fn is_alone(&self) -> Result<bool, ShardError> {
+        let me = self.me.0;
+        let is_alone = self.raft.with_raft_state(move |state| state.membership_state.effective().voter_ids().eq([me]));
+        is_alone.await.map_err(|error| ShardError::Raft { shard: self.id, reason: error.to_string() })
     }
 
     /// Looks at openraft's metrics. `look` must be short: openraft waits for it.

@@ -1,0 +1,123 @@
+//! Lets go of replicas that this node is not to hold any more, once it knows from their owners that they count for nobody.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tracing::{info, warn};
+
+use super::balancer_ops::OpError;
+use super::directory::Directory;
+use crate::ledger::ids::ShardId;
+
+/// A replica must be found useless twice, this far apart: what an owner said last may be a second old.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The replicas of this node.
+#[async_trait]
+pub trait Replicas: Send + Sync {
+    /// Whether this node has anything of a shard.
+    fn holds(&self, shard: ShardId) -> bool;
+    /// Lets go of all that it has of a shard, but for its vote.
+    ///
+    /// # Errors
+    /// [`OpError`].
+    async fn wipe(&self, shard: ShardId) -> Result<(), OpError>;
+}
+
+/// Wipes what is left over, for as long as it is polled.
+pub async fn wipe_leftovers(directory: Arc<Directory>, replicas: Arc<dyn Replicas>) {
+    let mut before = BTreeSet::new();
+    loop {
+        before = wipe_if_found_twice(&directory, replicas.as_ref(), &before).await;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Wipes what was found useless before and is still; gives what is useless now.
+async fn wipe_if_found_twice(directory: &Directory, replicas: &dyn Replicas, before: &BTreeSet<ShardId>) -> BTreeSet<ShardId> {
+    let useless = look(directory, replicas);
+    for shard in useless.intersection(before) {
+        match replicas.wipe(*shard).await {
+            Ok(()) => info!(shard = shard.0, "the replica is not wanted any more and is gone"),
+            Err(error) => warn!(shard = shard.0, %error, "the replica is not wanted any more and could not be wiped"),
+        }
+    }
+    useless
+}
+
+/// The shards of which this node has something, is to hold nothing, and is no member, by the word of an owner whose change is committed.
+fn look(directory: &Directory, replicas: &dyn Replicas) -> BTreeSet<ShardId> {
+    let (state, me) = (directory.meta().state(), directory.node());
+    let is_useless = |shard: &ShardId| {
+        let Some(placed) = state.placement.get(shard) else { return false };
+        let Some((owner, members)) = directory.members_of(*shard) else { return false };
+        let is_member = members.voters.contains(&me) || members.learners.contains(&me);
+        owner != me && !placed.voters.contains(&me) && !is_member && !members.is_changing && replicas.holds(*shard)
+    };
+    (0..directory.shard_count()).map(ShardId).filter(is_useless).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::clock;
+    use crate::cluster::balancer_ops::GroupMembers;
+    use crate::cluster::fakes_for_tests::{directory, do_to, meta_of};
+    use crate::cluster::meta::Placed;
+    use crate::cluster::meta_command::Command;
+    use crate::cluster::pulse::{About, Echo, Owned, Pulse};
+    use crate::ledger::ids::EdgeId;
+    use crate::ports::peers::NodeId;
+
+    #[derive(Default)]
+    struct Held(Mutex<BTreeSet<ShardId>>);
+
+    #[async_trait]
+    impl Replicas for Held {
+        fn holds(&self, shard: ShardId) -> bool {
+            self.0.lock().unwrap().contains(&shard)
+        }
+
+        async fn wipe(&self, shard: ShardId) -> Result<(), OpError> {
+            self.0.lock().unwrap().remove(&shard);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_counts_for_nobody_is_wiped() {
+        let meta = meta_of(2);
+        let directory = directory(2, &meta);
+        directory.link_up(NodeId(1), 1);
+        let placed = |voters: &[u64]| Placed { voters: voters.iter().copied().map(NodeId).collect(), leader: Some(NodeId(1)) };
+        let placement = BTreeMap::from([
+            (ShardId(0), placed(&[1])),
+            (ShardId(1), placed(&[1, 2])),
+            (ShardId(2), placed(&[1])),
+            (ShardId(3), placed(&[1])),
+        ]);
+        let nodes_revision = meta.state().nodes_revision;
+        let _ = do_to(&meta, Command::SetPlacement { nodes_revision, placement, meta_voters: vec![NodeId(1)] });
+        let alone = GroupMembers { voters: vec![NodeId(1)], ..GroupMembers::default() };
+        let changing = GroupMembers { is_changing: true, ..alone.clone() };
+        let both = GroupMembers { learners: vec![NodeId(2)], ..alone.clone() };
+        let owned = [(0, alone.clone()), (1, alone), (2, changing), (3, both)];
+        let owned = owned.map(|(shard, members)| (ShardId(shard), Owned { term: 1, members, ..Owned::default() }));
+        let about = About { run: EdgeId(1), owned: BTreeMap::from(owned), ..About::default() };
+        let now_ms = clock::monotonic_ms();
+        let pulse = Pulse { sent_at_ms: 1, echo: Some(Echo { run: EdgeId(2), sent_at_ms: now_ms }), about };
+        directory.take(NodeId(1), pulse, now_ms);
+
+        let held = Held::default();
+        held.0.lock().unwrap().extend((0..4).map(ShardId));
+        let found = wipe_if_found_twice(&directory, &held, &BTreeSet::new()).await;
+        assert_eq!((found.len(), held.0.lock().unwrap().len()), (1, 4), "it is looked at twice");
+        wipe_if_found_twice(&directory, &held, &found).await;
+        assert_eq!(held.0.lock().unwrap().iter().map(|shard| shard.0).collect::<Vec<_>>(), [1, 2, 3]);
+    }
+}
