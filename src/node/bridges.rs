@@ -12,6 +12,7 @@ use crate::actors::registry::Registry;
 use crate::cluster::balancer_ops::{Group, GroupMembers, OpError, ShardOps, Step};
 use crate::cluster::directory::Directory;
 use crate::cluster::links::{LinkUp, LinkWatch};
+use crate::cluster::membership_wipe::Replicas;
 use crate::cluster::meta_group::{Meta, MetaLog};
 use crate::cluster::pulse::{Oneself, Owned};
 use crate::ledger::ids::ShardId;
@@ -59,11 +60,11 @@ impl MetaLog for GroupLog {
     }
 }
 
-/// The shards' leaders on this node, as the balancer has them change their members.
-pub(super) struct LocalLeaders(pub Arc<Shards>);
+/// The replicas of this node, as the balancer has their leaders change members, and those that count for nobody go.
+pub(super) struct LocalReplicas(pub Arc<Shards>);
 
 #[async_trait]
-impl ShardOps for LocalLeaders {
+impl ShardOps for LocalReplicas {
     async fn members(&self, group: Group) -> Result<GroupMembers, OpError> {
         let members = match group {
             Group::Meta => self.0.meta().members(),
@@ -81,7 +82,7 @@ impl ShardOps for LocalLeaders {
     }
 }
 
-impl LocalLeaders {
+impl LocalReplicas {
     async fn change_meta(&self, step: Step) -> Result<(), ChangeError> {
         let meta = self.0.meta();
         match step {
@@ -102,12 +103,24 @@ impl LocalLeaders {
     }
 }
 
+#[async_trait]
+impl Replicas for LocalReplicas {
+    fn holds(&self, shard: ShardId) -> bool {
+        self.0.holds(shard)
+    }
+
+    async fn wipe(&self, shard: ShardId) -> Result<(), OpError> {
+        self.0.wipe(shard).await.map_err(failed)
+    }
+}
+
 fn told(members: &Members) -> GroupMembers {
     GroupMembers {
         term: members.term,
         voters: members.voters.clone(),
         learners: members.learners.clone(),
         is_joint: members.is_joint,
+        is_changing: !members.is_settled,
         lags: members.followers.iter().map(|follower| (follower.node, follower.lag)).collect(),
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
-use super::bridges::{GroupLog, LinkNews, LocalLeaders, Myself};
+use super::bridges::{GroupLog, LinkNews, LocalReplicas, Myself};
 use super::roster::LinkRoster;
 use super::threads::Threads;
 use super::{NodeError, parts};
@@ -23,6 +23,7 @@ use crate::cluster::forward::{Router, RouterParts};
 use crate::cluster::forward_serve::ServeCalls;
 use crate::cluster::links::Links;
 use crate::cluster::membership::{Membership, MembershipParts, Roster as _, ServeMembership};
+use crate::cluster::membership_wipe::wipe_leftovers;
 use crate::cluster::meta::{Settings, Standing};
 use crate::cluster::meta_command::Introduction;
 use crate::cluster::pulse::Pulses;
@@ -76,10 +77,10 @@ impl Clustered {
             runtime: runtime.clone(),
         });
         let router = Arc::new(router(config, ground));
-        let leaders = Arc::new(LocalLeaders(Arc::clone(shards)));
+        let replicas = Arc::new(LocalReplicas(Arc::clone(shards)));
         let pulses = pulses(ground);
         links.serve(Service::Raft, shards.raft_service());
-        links.serve(Service::Shard, Arc::new(ServeSteps::new(leaders.clone(), runtime.clone())));
+        links.serve(Service::Shard, Arc::new(ServeSteps::new(replicas.clone(), runtime.clone())));
         links.serve(Service::Session, Arc::new(sessions(ground)));
         links.serve(Service::Call, Arc::new(ServeCalls::new(Arc::clone(&ground.users), shards.clone(), runtime.clone())));
         links.serve(Service::Pulse, pulses.clone());
@@ -90,13 +91,14 @@ impl Clustered {
         let roster = LinkRoster::open(Arc::clone(links), data_dir);
         links.listen(listener);
 
-        let leaders = Leaders { me: shards.node_id(), ops: leaders, peers: links.clone() };
+        let leaders = Leaders { me: shards.node_id(), ops: replicas.clone(), peers: links.clone() };
         let balancer = Balancer::new(Arc::clone(directory), log, leaders);
         let tasks = vec![
             runtime.spawn(Arc::clone(&membership).follow(roster.clone())),
             runtime.spawn(Arc::clone(directory).watch_over()),
             runtime.spawn(pulses.run()),
             runtime.spawn(balancer.run()),
+            runtime.spawn(wipe_leftovers(Arc::clone(directory), replicas)),
             runtime.spawn(Arc::clone(&router).watch_outcomes()),
         ];
         let status = Arc::new(ClusterStatus::new(Arc::clone(directory), Arc::clone(&membership), shards.clone()));

@@ -46,7 +46,7 @@ impl Shards {
                 return Ok(false);
             }
         }
-        self.groups.meta.is_alone().await
+        self.groups.meta.core.is_alone().await
     }
 
     /// The members of a shard, as this node's replica knows them; none while it knows of none.

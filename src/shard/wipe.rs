@@ -21,6 +21,12 @@ use crate::ledger::ids::ShardId;
 const DELETIONS_AT_A_TIME: u64 = 1024;
 
 impl Shards {
+    /// Whether this node has anything of a shard, its vote apart.
+    #[must_use]
+    pub fn holds(&self, shard: ShardId) -> bool {
+        self.groups.peek(shard).is_some_and(|group| has_anything(&group))
+    }
+
     /// Empties this node's replica of a shard of which it is no member any more. Only for a caller who knows that from the shard's leader, after the change was
     /// committed: what is deleted counts for nobody's majority. Empty already: nothing to do.
     ///
@@ -33,7 +39,7 @@ impl Shards {
         if old.core.look(|metrics| metrics.state == ServerState::Leader) {
             return Err(ChangeError::Leads);
         }
-        if old.core.log.kept().is_empty() && old.core.log.purged().is_none() && old.core.snapshots.current_meta().is_none() {
+        if !has_anything(&old) {
             return Ok(());
         }
         match replace(&old, &self.common).await {
@@ -50,6 +56,10 @@ impl Shards {
             }
         }
     }
+}
+
+fn has_anything(group: &Group) -> bool {
+    !group.core.log.kept().is_empty() || group.core.log.purged().is_some() || group.core.snapshots.current_meta().is_some()
 }
 
 async fn replace(old: &Group, common: &Arc<Common>) -> Result<Group, ShardError> {

@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::source::root;
 use crate::terminal::Terminal;
 
-/// The address that README shows; the test takes a free one.
-const ADDRESS: &str = "127.0.0.1:7400";
+/// The addresses that README and the configurations of its three nodes show; the test takes free ones.
+const ADDRESSES: [&str; 6] = ["127.0.0.1:7400", "127.0.0.1:7401", "127.0.0.1:7410", "127.0.0.1:7411", "127.0.0.1:7420", "127.0.0.1:7421"];
 
 /// A line of the walk.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,37 +31,57 @@ fn the_walk_in_readme_prints_what_readme_says() {
     assert!(commands >= 5, "only {commands} commands were found in README's walk");
 
     let folder = tempfile::tempdir().expect("there is room for a folder");
-    let address = format!("127.0.0.1:{}", free_port());
-    let variables = variables(&folder, &address);
-    // A node on another port tells its reader so; README's is on the usual one.
-    let hidden = format!(" --url http://{address}");
+    let addresses = Addresses::free();
+    let variables = prepare(folder.path(), &addresses);
+    // A node whose configuration is named by the environment tells its reader so; README's needs none.
+    let hidden = format!(" --config {}", variables["ENGAGE_CONFIG"]);
     let mut terminals: BTreeMap<String, Terminal> = BTreeMap::new();
     for (terminal, line) in lines {
         let terminal = terminals.entry(terminal).or_insert_with(|| Terminal::open(folder.path(), &variables, hidden.clone()));
         match line {
-            Line::Command(command) => terminal.run(&command.replace(ADDRESS, &address)),
+            Line::Command(command) => terminal.run(&addresses.put(&command)),
             Line::Interrupt => terminal.interrupt(),
-            Line::Output(pattern) => terminal.expect(&pattern.replace(ADDRESS, &address)),
+            Line::Output(pattern) => terminal.expect(&addresses.put(&pattern)),
         }
     }
     terminals.values_mut().for_each(Terminal::end);
 }
 
-/// `engage` is found, and its node takes a port that nobody else has.
-fn variables(folder: &tempfile::TempDir, address: &str) -> BTreeMap<String, String> {
-    let binary = std::env::var_os("ENGAGE_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_engage")), |path| root().join(path));
-    assert!(binary.exists(), "{} is not there", binary.display());
-    let bin = folder.path().join("bin");
-    std::fs::create_dir(&bin).expect("the folder is empty");
-    symlink(binary, bin.join("engage")).expect("the folder is empty");
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let cluster = format!("127.0.0.1:{}", free_port());
-    let variables = [("PATH", path.as_str()), ("ENGAGE_HTTP__LISTEN", address), ("ENGAGE_CLUSTER__LISTEN", &cluster)];
-    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+/// What stands for each of README's addresses.
+struct Addresses(Vec<(&'static str, String)>);
+
+impl Addresses {
+    /// Ports that nobody has.
+    fn free() -> Addresses {
+        // All are taken before one is let go, so that no two are the same.
+        let sockets: Vec<TcpListener> = ADDRESSES.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("there is a free port")).collect();
+        let free = sockets.iter().map(|socket| socket.local_addr().expect("it is bound").to_string());
+        Addresses(ADDRESSES.into_iter().zip(free).collect())
+    }
+
+    /// A text with the free addresses in it.
+    fn put(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (shown, free)| text.replace(shown, free))
+    }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("there is a free port").port()
+/// Puts into the folder what README has its reader put there, and makes it so that `engage` is found, and that a node without a configuration takes a free port.
+fn prepare(folder: &Path, addresses: &Addresses) -> BTreeMap<String, String> {
+    let binary = std::env::var_os("ENGAGE_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_engage")), |path| root().join(path));
+    assert!(binary.exists(), "{} is not there", binary.display());
+    let bin = folder.join("bin");
+    std::fs::create_dir(&bin).expect("the folder is empty");
+    symlink(binary, bin.join("engage")).expect("the folder is empty");
+    for name in ["node1.toml", "node2.toml", "node3.toml"] {
+        let shipped = std::fs::read_to_string(root().join("config").join(name)).expect("it is shipped");
+        std::fs::write(folder.join(name), addresses.put(&shipped)).expect("the folder can be written to");
+    }
+    let listen = |section: &str, shown: &str| addresses.put(&format!("[{section}]\nlisten = \"{shown}\"\n"));
+    let config = folder.join("bin/engage.toml");
+    let text = listen("http", ADDRESSES[0]) + &listen("cluster", ADDRESSES[1]);
+    std::fs::write(&config, text).expect("the folder can be written to");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    [("PATH", path), ("ENGAGE_CONFIG", config.display().to_string())].map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// The lines of the walk, each with its terminal.
