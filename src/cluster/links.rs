@@ -30,6 +30,8 @@ mod socket;
 mod tls;
 
 #[cfg(test)]
+mod lanes_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
