@@ -23,6 +23,12 @@ pub mod names {
     pub const ACK_SECONDS: &str = "engage_ack_seconds";
     /// Offers handed to connections.
     pub const OFFERS_TOTAL: &str = "engage_offers_total";
+    /// Words of owners that were not passed on to a connection, and farewells that no owner heard. {reason}: attempt, lease, offered, gone.
+    pub const SESSION_DROPPED_TOTAL: &str = "engage_session_dropped_total";
+    /// Attaches asked of owners. {greeting}: hello, again.
+    pub const SESSION_ATTACHES_TOTAL: &str = "engage_session_attaches_total";
+    /// Connections from which all was withdrawn, because no owner spoke for them in time.
+    pub const LEASES_RUN_OUT_TOTAL: &str = "engage_leases_run_out_total";
     /// Offers of a key that this node had confirmed as settled before: a broken promise. Stays 0.
     pub const REDELIVERY_AFTER_ACK_TOTAL: &str = "engage_redelivery_after_ack_total";
     /// Open connections. {kind}: websocket, stream.

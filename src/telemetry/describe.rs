@@ -12,6 +12,12 @@ pub(super) const HELP: &[(&str, &str)] = &[
     (names::ACK_SECONDS, "From taking an ack to its confirm."),
     (names::OFFERS_TOTAL, "Offers handed to connections."),
     (names::REDELIVERY_AFTER_ACK_TOTAL, "Offers of a key that this node had confirmed as settled before: a broken promise. Stays 0."),
+    (
+        names::SESSION_DROPPED_TOTAL,
+        "Words of owners that were not passed on to a connection, and farewells that no owner heard, by reason: attempt, lease, offered, gone.",
+    ),
+    (names::SESSION_ATTACHES_TOTAL, "Attaches asked of owners, by greeting: hello, again."),
+    (names::LEASES_RUN_OUT_TOTAL, "Connections from which all was withdrawn, because no owner spoke for them in time."),
     (names::CONNECTIONS, "Open connections, by kind: websocket, stream."),
     (names::CONNECTIONS_OPENED_TOTAL, "Connections that said hello, by kind."),
     (names::CONNECTIONS_CLOSED_TOTAL, "Connections that ended, by code: the close code's word, client or lost."),
