@@ -30,6 +30,8 @@ mod socket;
 mod tls;
 
 #[cfg(test)]
+mod lanes_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +43,7 @@ use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tracing::error;
 
 pub use config::{LaneBound, LinkConfig, LinkSecret, LinkTuning};
@@ -58,7 +60,7 @@ use shared::Shared;
 /// All links of this node. To be stopped by [`Links::stop`]; dropped, they go on.
 pub struct Links {
     shared: Arc<Shared>,
-    accepting: Mutex<Vec<AbortHandle>>,
+    accepting: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Links {
@@ -89,7 +91,7 @@ impl Links {
             }
         };
         let task = self.shared.runtime.spawn(accepting::accept_all(Arc::clone(&self.shared), listener));
-        self.accepting.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+        self.accepting.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
     /// A member, and where it is reached (`host:port`). It is let in from now on; this node dials it if its own id is the higher one, and otherwise knocks at it while there is no
@@ -159,7 +161,8 @@ impl Links {
         self.shared.refusals.count_of(refusal)
     }
 
-    /// Takes and makes no link any more, says goodbye on those that stand, sends what they hold as far as there is a moment for it, and waits until all are down.
+    /// Takes and makes no link any more, says goodbye on those that stand, sends what they hold as far as there is a moment for it, and waits until all are down
+    /// and the port is free.
     pub async fn stop(&self) {
         let dialers = {
             let mut members = self.shared.members();
@@ -167,8 +170,13 @@ impl Links {
             members.take_dialers()
         };
         let accepting = std::mem::take(&mut *self.accepting.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in dialers.iter().chain(&accepting) {
+        for dialer in dialers {
+            dialer.abort();
+        }
+        for task in accepting {
             task.abort();
+            // The port is free when the task is gone. It was aborted, which is no news.
+            let _ = task.await;
         }
         let links = self.shared.links();
         for link in &links {

@@ -58,10 +58,14 @@ pub enum Kind {
     Pong = 6,
     /// The link ends; the id is a [`super::refusal::Refusal`]'s number, or 0 for a node that stops.
     Goodbye = 7,
+    /// Asks for a `Passed` with its id, as soon as all before it in the stream was handled.
+    Mark = 8,
+    Passed = 9,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [Kind::Tell, Kind::Ask, Kind::Answer, Kind::Void, Kind::Ping, Kind::Pong, Kind::Goodbye];
+    const ALL: [Kind; 9] =
+        [Kind::Tell, Kind::Ask, Kind::Answer, Kind::Void, Kind::Ping, Kind::Pong, Kind::Goodbye, Kind::Mark, Kind::Passed];
 
     fn of(number: u8) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| *kind as u8 == number)

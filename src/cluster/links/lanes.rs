@@ -2,6 +2,9 @@
 //!
 //! A write holds up to 256 KiB: what the link itself has to say, then Raft, then sessions, then snapshots, each as far as there is room. So a lane that can wait moves when the
 //! earlier ones are empty; and one that got no room for eight writes puts one fragment first, so that none is starved.
+//!
+//! What was written lies in the kernels' buffers, megabytes of it if the other side reads slowly, and what is urgent would stand behind it. So of snapshots no more than 1 MiB is on
+//! its way at a time: marks in the stream come back when the other side has handled what was before them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,6 +20,9 @@ use crate::ports::peers::Lane;
 pub const WRITE_BYTES: usize = 256 * 1024;
 /// Writes that a lane may get no room in.
 const STARVED_WRITES: u32 = 8;
+/// Of snapshots, no more than this is on its way, and a fragment.
+const WINDOW_BYTES: u64 = 1024 * 1024;
+const MARK_EVERY_BYTES: u64 = WINDOW_BYTES / 4;
 /// Pings, pongs and the like that wait.
 const CONTROL_MAX: usize = 64;
 
@@ -49,7 +55,33 @@ struct Queue {
     bound: LaneBound,
 }
 
+/// How much of snapshots is on its way, counted from the start of the link.
+#[derive(Default)]
+struct Window {
+    sent_bytes: u64,
+    marked_bytes: u64,
+    /// The other side has handled so much.
+    passed_bytes: u64,
+}
+
+impl Window {
+    fn is_open(&self) -> bool {
+        self.sent_bytes - self.passed_bytes < WINDOW_BYTES
+    }
+
+    /// Counts a fragment; now and then, a mark has to follow it.
+    fn sent(&mut self, bytes: usize) -> Option<Piece> {
+        self.sent_bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
+        if self.sent_bytes - self.marked_bytes < MARK_EVERY_BYTES {
+            return None;
+        }
+        self.marked_bytes = self.sent_bytes;
+        Some(Piece { header: Header::bare(Kind::Mark, self.sent_bytes), bytes: Bytes::new() })
+    }
+}
+
 struct State {
+    window: Window,
     control: VecDeque<Header>,
     queues: [Queue; 3],
     is_closed: bool,
@@ -68,7 +100,10 @@ impl Lanes {
     #[must_use]
     pub fn new(bounds: [LaneBound; 3]) -> Lanes {
         let queues = bounds.map(|bound| Queue { waiting: VecDeque::new(), bytes: 0, sent_bytes: 0, starved_writes: 0, bound });
-        Lanes { state: Mutex::new(State { control: VecDeque::new(), queues, is_closed: false, last: None }), changed: Notify::new() }
+        Lanes {
+            state: Mutex::new(State { window: Window::default(), control: VecDeque::new(), queues, is_closed: false, last: None }),
+            changed: Notify::new(),
+        }
     }
 
     /// Queues a message.
@@ -90,9 +125,26 @@ impl Lanes {
     /// end the link.
     pub fn push_control(&self, header: Header) {
         let mut state = self.lock();
-        if !state.is_closed && state.control.len() < CONTROL_MAX {
+        if state.is_closed {
+            return;
+        }
+        if header.kind == Kind::Passed {
+            // The later mark tells all that an earlier one would.
+            state.control.retain(|waiting| waiting.kind != Kind::Passed);
+        }
+        if state.control.len() < CONTROL_MAX {
             state.control.push_back(header);
         }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// A mark came back.
+    pub fn passed(&self, mark: u64) {
+        let mut state = self.lock();
+        // Only what was marked can have passed, whatever the other side says.
+        let window = &mut state.window;
+        window.passed_bytes = window.passed_bytes.max(mark.min(window.marked_bytes));
         drop(state);
         self.changed.notify_one();
     }
@@ -130,15 +182,15 @@ impl Lanes {
     /// For one caller at a time.
     pub async fn next_write(&self, write: &mut Vec<Piece>) -> bool {
         loop {
-            let is_closed = {
+            let is_drained = {
                 let mut state = self.lock();
                 state.fill(write);
-                state.is_closed
+                state.is_drained()
             };
             if !write.is_empty() {
                 return true;
             }
-            if is_closed {
+            if is_drained {
                 return false;
             }
             self.changed.notified().await;
@@ -153,18 +205,38 @@ impl Lanes {
 impl State {
     fn fill(&mut self, write: &mut Vec<Piece>) {
         write.extend(self.control.drain(..).map(|header| Piece { header, bytes: Bytes::new() }));
-        let mut room = WRITE_BYTES;
+        let mut filling = Filling { write, room: WRITE_BYTES, window: &mut self.window };
         for (lane, queue) in LANES.into_iter().zip(&mut self.queues) {
             if queue.starved_writes >= STARVED_WRITES {
-                queue.take(lane, 1, &mut room, write);
+                queue.take(lane, 1, &mut filling);
             }
         }
         for (lane, queue) in LANES.into_iter().zip(&mut self.queues) {
-            queue.take(lane, usize::MAX, &mut room, write);
+            queue.take(lane, usize::MAX, &mut filling);
         }
-        if write.is_empty() {
+        if write.is_empty() && self.queues.iter().all(|queue| queue.waiting.is_empty()) {
             write.extend(self.last.take().map(|header| Piece { header, bytes: Bytes::new() }));
         }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.is_closed && self.last.is_none() && self.queues.iter().all(|queue| queue.waiting.is_empty())
+    }
+}
+
+/// A write that is being put together.
+struct Filling<'a> {
+    write: &'a mut Vec<Piece>,
+    room: usize,
+    window: &'a mut Window,
+}
+
+impl Filling<'_> {
+    fn add(&mut self, piece: Piece) {
+        self.room = self.room.saturating_sub(piece.bytes.len() + HEADER_BYTES);
+        let mark = if piece.header.lane == Lane::Snapshot { self.window.sent(piece.bytes.len() + HEADER_BYTES) } else { None };
+        self.write.push(piece);
+        self.write.extend(mark);
     }
 }
 
@@ -181,23 +253,15 @@ impl Queue {
     }
 
     /// Moves up to so many fragments into the write, while there is room.
-    fn take(&mut self, lane: Lane, count_max: usize, room: &mut usize, write: &mut Vec<Piece>) {
-        if self.waiting.is_empty() {
-            self.starved_writes = 0;
-            return;
-        }
-        if *room == 0 {
-            self.starved_writes += 1;
-            return;
-        }
-        self.starved_writes = 0;
+    fn take(&mut self, lane: Lane, count_max: usize, filling: &mut Filling<'_>) {
+        let is_waiting = !self.waiting.is_empty();
+        self.starved_writes = if is_waiting && filling.room == 0 { self.starved_writes + 1 } else { 0 };
         for _ in 0..count_max {
-            if *room == 0 {
+            if filling.room == 0 || (lane == Lane::Snapshot && !filling.window.is_open()) {
                 return;
             }
             let Some(piece) = self.next_piece(lane) else { return };
-            *room = room.saturating_sub(piece.bytes.len() + HEADER_BYTES);
-            write.push(piece);
+            filling.add(piece);
         }
     }
 
@@ -216,86 +280,5 @@ impl Queue {
         }
         debug_assert!(!self.waiting.is_empty() || self.bytes == 0, "the bytes of a lane don't add up");
         Some(Piece { header, bytes })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::FutureExt as _;
-
-    const BOUND: LaneBound = LaneBound { bytes: 4 * 1024 * 1024, frames: 100 };
-
-    fn message(id: u64, len_bytes: usize) -> Outgoing {
-        Outgoing { kind: Kind::Tell, service: 1, id, body: Bytes::from(vec![7; len_bytes]) }
-    }
-
-    fn next(lanes: &Lanes) -> Vec<Piece> {
-        let mut write = Vec::new();
-        assert!(lanes.next_write(&mut write).now_or_never().expect("something waits"));
-        write
-    }
-
-    #[test]
-    fn a_lane_is_bounded_in_bytes_and_in_frames() {
-        let lanes = Lanes::new([BOUND; 3]);
-        let mut taken = 0;
-        while lanes.push(Lane::Raft, message(taken, 1)).is_ok() {
-            taken += 1;
-        }
-        assert_eq!(taken, 100);
-        assert_eq!(lanes.push(Lane::Session, message(0, 3 * 1024 * 1024)), Ok(()), "another lane has room of its own");
-        assert_eq!(lanes.push(Lane::Session, message(1, 2 * 1024 * 1024)), Err(NoRoom));
-        assert_eq!(lanes.push(Lane::Snapshot, message(0, 5 * 1024 * 1024)), Ok(()), "an empty lane takes any frame");
-        assert_eq!(lanes.push(Lane::Snapshot, message(1, 1)), Err(NoRoom));
-    }
-
-    #[test]
-    fn urgent_lanes_go_first_and_a_write_is_bounded() {
-        let lanes = Lanes::new([BOUND; 3]);
-        lanes.push(Lane::Snapshot, message(1, 2 * 1024 * 1024)).unwrap();
-        let first = next(&lanes);
-        assert!(first.len() <= WRITE_BYTES / FRAGMENT_MAX_BYTES + 1, "{}", first.len());
-        lanes.push(Lane::Session, message(2, 10)).unwrap();
-        lanes.push(Lane::Raft, message(3, 10)).unwrap();
-        lanes.push_control(Header::bare(Kind::Ping, 4));
-        let ids: Vec<u64> = next(&lanes).iter().map(|piece| piece.header.id).take(4).collect();
-        assert_eq!(ids, [4, 3, 2, 1]);
-    }
-
-    #[test]
-    fn a_lane_that_gets_no_room_is_served_all_the_same() {
-        let lanes = Lanes::new([BOUND; 3]);
-        lanes.push(Lane::Snapshot, message(1, 1024 * 1024)).unwrap();
-        lanes.push(Lane::Session, message(2, 1024 * 1024)).unwrap();
-        let mut served = [0_u32; 3];
-        for _ in 0..40 {
-            while lanes.push(Lane::Raft, message(3, FRAGMENT_MAX_BYTES)).is_ok() {}
-            for piece in next(&lanes) {
-                served[index_of(piece.header.lane)] += 1;
-            }
-        }
-        assert!(served[0] > 100 && served[1] >= 4 && served[2] >= 4, "{served:?}");
-    }
-
-    #[test]
-    fn the_fragments_of_a_message_make_the_message() {
-        let lanes = Lanes::new([BOUND; 3]);
-        let body: Vec<u8> = (0..1_000_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
-        lanes.push(Lane::Raft, Outgoing { kind: Kind::Ask, service: 1, id: 9, body: Bytes::from(body.clone()) }).unwrap();
-        lanes.close(Header::bare(Kind::Goodbye, 0));
-        let mut got = Vec::new();
-        let mut last = None;
-        let mut write = Vec::new();
-        while lanes.next_write(&mut write).now_or_never().expect("closed lanes don't wait") {
-            for piece in write.drain(..) {
-                got.extend_from_slice(&piece.bytes);
-                assert_eq!(piece.header.rest == Rest::None, got.len() == body.len());
-                last = Some(piece.header.kind);
-            }
-        }
-        assert_eq!(last, Some(Kind::Goodbye));
-        assert!(got == body);
-        assert_eq!(lanes.queued_bytes(), [0; 3]);
     }
 }

