@@ -7,5 +7,18 @@ mod support;
 
 mod checker;
 mod load;
+mod probe;
 
 mod one;
+mod kills;
+mod pauses;
+mod rolling;
+mod growth;
+mod drains;
+mod handover;
+mod majority;
+mod amnesia;
+mod healthy;
+mod failover;
+mod interrupted;
+mod partitions;

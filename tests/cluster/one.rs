@@ -37,5 +37,5 @@ async fn a_cluster_of_one_that_is_killed_paused_and_stopped_under_load_keeps_eve
     cluster.whole().await;
     let verdict = load.finish(&cluster).await;
     assert!(verdict.moves > 0, "nothing ever moved from one device to another");
-    assert!(verdict.count("published") >= 200 && verdict.count("confirm") >= 200, "too little happened: {:?}", verdict.counts);
+    verdict.shows_enough();
 }

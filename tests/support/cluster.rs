@@ -10,8 +10,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::api::Api;
 use super::member::{Member, Run};
 use super::network::{Network, Place};
-use super::node::{Address, Settings};
-use super::runner::{self, Ran};
+use super::node::{ADMIN_KEY, Address, Settings};
+use super::runner::{self, Ran, Running};
 use super::view::View;
 use super::wait;
 
@@ -321,10 +321,56 @@ impl Cluster {
         wait::until_or_tell(CHANGE_DEADLINE, look, || "the leaders are spread to within one per node".to_owned()).await
     }
 
-    /// Runs a command of an operator against a node, with the rights of an admin.
-    pub fn command(&self, place: Place, arguments: &[&str]) -> Ran {
+    /// Waits until a node leads and holds nothing, in the eyes of another.
+    pub async fn holds_nothing(&self, place: Place) {
+        let (name, other) = (self.name(place), self.another_than(place));
+        let count = |view: &View, field: &str| view.node(&name).map_or(0, |node| node[field].as_u64().unwrap_or(u64::MAX));
+        let look = || async {
+            let view = self.view_of(other).await?;
+            (count(&view, "leaders") == 0 && count(&view, "replicas") == 0).then_some(())
+        };
+        wait::until_or_tell(CHANGE_DEADLINE, look, || format!("{name} holds nothing")).await;
+    }
+
+    /// Waits until no node of this name is a member.
+    pub async fn gone(&self, name: &str) {
+        let look = || async { self.view().await.node(name).is_none().then_some(()) };
+        wait::until_or_tell(CHANGE_DEADLINE, look, || format!("{name} is gone")).await;
+    }
+
+    /// Ends the process of a node that is no member any more; it may have ended by itself.
+    pub async fn retire(&mut self, place: Place) {
+        let member = &mut self.members[place];
+        if member.has_stopped().is_none() {
+            member.ask_to_stop();
+            wait::until("the node ends", || std::future::ready(member.has_stopped())).await;
+        }
+    }
+
+    /// A running member that is not this one.
+    fn another_than(&self, place: Place) -> Place {
+        let mut others = self.running().into_iter().filter(|other| *other != place && self.belonging.contains(other));
+        others.next().expect("another running member")
+    }
+
+    /// Runs an operator's command about a node to its end, by way of another node.
+    pub async fn operate(&self, about: Place, arguments: &[&str]) -> Ran {
+        let arguments = self.by_way_of(self.another_than(about), arguments);
+        let run = move || runner::run_for(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), &[], CHANGE_DEADLINE);
+        tokio::task::spawn_blocking(run).await.expect("the command runs")
+    }
+
+    /// Begins one, and kills it after a while.
+    pub async fn begin(&self, about: Place, arguments: &[&str], cut_after: Duration) {
+        let arguments = self.by_way_of(self.another_than(about), arguments);
+        let running = Running::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        wait::pass(cut_after).await;
+        drop(running);
+    }
+
+    fn by_way_of(&self, place: Place, arguments: &[&str]) -> Vec<String> {
         let url = format!("http://{}", self.members[place].address().0);
-        runner::run(&[arguments, &["--url", &url, "--key", super::node::ADMIN_KEY]].concat(), &[])
+        [arguments, &["--url", &url, "--key", ADMIN_KEY]].concat().into_iter().map(str::to_owned).collect()
     }
 }
 

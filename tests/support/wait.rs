@@ -43,13 +43,18 @@ where
 }
 
 /// The same without a runtime.
-pub fn until_blocking<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until_blocking<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_blocking_for(DEADLINE, what, look)
+}
+
+/// The same with a deadline of its own.
+pub fn until_blocking_for<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = clock::monotonic();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(clock::monotonic() - start < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
+        assert!(clock::monotonic() - start < deadline, "waited {deadline:?} in vain: {what}");
         std::thread::sleep(LOOK_EVERY);
     }
 }

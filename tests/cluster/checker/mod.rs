@@ -101,6 +101,13 @@ impl Verdict {
     pub fn count(&self, kind: &str) -> usize {
         self.counts.get(kind).copied().unwrap_or(0)
     }
+
+    /// A run in which too little happened has shown nothing.
+    pub fn shows_enough(&self) {
+        for (kind, least) in [("published", 100), ("hello", 100), ("offer", 100), ("confirm", 100), ("outcome", 200)] {
+            assert!(self.count(kind) >= least, "too little happened, {kind} only {} times: {:?}", self.count(kind), self.counts);
+        }
+    }
 }
 
 /// Judges a history.

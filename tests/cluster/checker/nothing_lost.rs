@@ -59,7 +59,11 @@ fn unsettled(entries: &[Entry], last: u64) -> Vec<Violation> {
     for key in &accepted {
         let count = feed.get(key).map_or(0, BTreeMap::len);
         if count != 1 {
-            found.push(Violation::new("G2", last, format!("{key} was accepted, and settled {count} times by the feed: {:?}", feed.get(key))));
+            found.push(Violation::new(
+                "G2",
+                last,
+                format!("{key} was accepted, and settled {count} times by the feed: {:?}", feed.get(key)),
+            ));
         }
         if !told.contains_key(key) {
             found.push(Violation::new("G2", last, format!("{key} was accepted, and nobody was told that it is settled")));

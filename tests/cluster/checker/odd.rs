@@ -38,7 +38,10 @@ fn what_is_odd_and_right_passes() {
         ("a call given up without a majority", given_up_without_majority()),
         ("an ack that a close overtook", Sample::held().ack(1, 1).end(1, Leave::Closed).wait(900).fault("n2", Fault::Kill)),
         ("the feed tells a line twice", Sample::whole().outcome(Some("completed"), "c2")),
-        ("shared by two devices", Sample::new(Targets::All).publish(1).published(1, 201, "queued").hello(1).offer(1, 1).hello(2).offer(2, 1)),
+        (
+            "shared by two devices",
+            Sample::new(Targets::All).publish(1).published(1, 201, "queued").hello(1).offer(1, 1).hello(2).offer(2, 1),
+        ),
         ("a replaced connection", Sample::held().hello(3).then(ended(1, Some(4409)))),
     ];
     for (name, sample) in cases {
@@ -63,13 +66,8 @@ fn late_ack() -> Sample {
 }
 
 fn given_up_without_majority() -> Sample {
-    let other = What::Publish {
-        call: 2,
-        user: "u".to_owned(),
-        id: "y".to_owned(),
-        targets: Targets::Active,
-        payload: serde_json::json!(null),
-    };
+    let other =
+        What::Publish { call: 2, user: "u".to_owned(), id: "y".to_owned(), targets: Targets::Active, payload: serde_json::json!(null) };
     Sample::held().fault("all", Fault::NoMajority).then(other).then(What::GaveUp { call: 2, why: "503".to_owned() })
 }
 

@@ -69,7 +69,8 @@ fn unanswered(facts: &Facts, connection: &Connection, excused: &Excused) -> Vec<
     };
     let mut found = Vec::new();
     if is_late(connection.hello, connection.welcome) {
-        let text = format!("the hello of session {} of {} on {} had no answer in time", connection.session, connection.user, connection.node);
+        let text =
+            format!("the hello of session {} of {} on {} had no answer in time", connection.session, connection.user, connection.node);
         found.push(Violation::new("G8", connection.hello, text));
     }
     for (reference, asked) in connection.asked.iter().filter(|(_, asked)| is_late(asked.t, asked.answered)) {

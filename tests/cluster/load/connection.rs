@@ -172,7 +172,8 @@ impl<'a> Connection<'a> {
                 return Next::Over;
             }
         }
-        let refused: Vec<Key> = self.person.pending.iter().filter(|pending| pending.is_refused).map(|pending| pending.key.clone()).collect();
+        let refused: Vec<Key> =
+            self.person.pending.iter().filter(|pending| pending.is_refused).map(|pending| pending.key.clone()).collect();
         self.person.pending.retain(|pending| !pending.is_refused);
         let mut to_do = refused;
         if !is_lively {
@@ -245,7 +246,8 @@ impl<'a> Connection<'a> {
         let (retry, reference) = (message["retry"] == true, message["ref"].as_i64());
         let code = message["code"].as_str().unwrap_or_else(|| panic!("no code in {message}")).to_owned();
         let is_meant = |pending: &Pending| {
-            Some(pending.reference) == reference || (message["id"] == pending.key.id.as_str() && message["window"] == pending.key.window.as_str())
+            Some(pending.reference) == reference
+                || (message["id"] == pending.key.id.as_str() && message["window"] == pending.key.window.as_str())
         };
         if retry {
             self.person.pending.iter_mut().filter(|pending| is_meant(pending)).for_each(|pending| pending.is_refused = true);
