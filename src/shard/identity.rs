@@ -11,7 +11,7 @@ use super::files;
 
 const VERSION: u32 = 1;
 /// The first node of a cluster; later ones get theirs from the cluster, and no id is ever given twice.
-const FIRST_NODE_ID: u64 = 1;
+pub const FIRST_NODE_ID: u64 = 1;
 
 /// What `node.json` holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -126,7 +126,8 @@ impl MachineShared {
         self.state().ledger.outcomes().last()
     }
 
-    fn view(&self) -> (SnapshotMeta, View) {
+    /// What a snapshot is made from, as of now.
+    pub fn view(&self) -> (SnapshotMeta, View) {
         let state = self.state();
         let meta = SnapshotMeta { last_log_id: state.last_applied, last_membership: state.membership.clone() };
         (meta, state.ledger.view())

@@ -13,6 +13,8 @@ pub mod config;
 pub mod error;
 pub mod hash;
 pub mod shards;
+pub mod backup_file;
+pub mod restore;
 
 mod types;
 mod files;
@@ -35,6 +37,7 @@ mod proposer;
 mod group;
 mod keeper;
 mod read;
+mod backup;
 #[cfg(test)]
 mod tests;
 

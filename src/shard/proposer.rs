@@ -139,6 +139,9 @@ impl Proposer {
     }
 
     fn lead(&mut self, term: Option<u64>) {
+        if matches!(self.stage, Stage::Serving { .. }) {
+            self.parts.effects.disowned(self.parts.machine.shard());
+        }
         self.parts.serving.send_replace(None);
         self.stage = match term {
             Some(term) => Stage::Elected { term, delay: Duration::ZERO },
@@ -227,6 +230,7 @@ impl Proposer {
         self.stage = Stage::Serving { term };
         // All that earlier leaders stamped is applied now.
         self.stamper = Stamper::new(self.parts.machine.read(crate::ledger::Ledger::now));
+        self.parts.effects.owned(self.parts.machine.shard(), term);
         self.parts.serving.send_replace(Some(term));
         let shard = self.parts.machine.shard().0;
         // At the start all shards are owned within a moment, which one line says for all of them.

@@ -35,7 +35,7 @@ impl Shards {
 }
 
 /// Asks a majority whether this node still leads, and waits until what was committed by then is applied.
-async fn confirm_ownership(group: &Group) -> Result<(), ReadError> {
+pub(super) async fn confirm_ownership(group: &Group) -> Result<(), ReadError> {
     if !group.is_served() || group.machine.is_broken() {
         return Err(ReadError);
     }

@@ -29,7 +29,7 @@ pub struct Shards {
     pub(super) read_timeout: Duration,
     stop_timeout: Duration,
     identity: Identity,
-    runtime: Handle,
+    pub(super) runtime: Handle,
     disk: Mutex<Option<OpenDisk>>,
 }
 

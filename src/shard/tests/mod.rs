@@ -9,3 +9,4 @@ mod damage;
 mod crash;
 mod time;
 mod snapshots;
+mod backups;
