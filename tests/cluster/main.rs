@@ -9,6 +9,7 @@ mod checker;
 mod load;
 mod probe;
 
+mod harness;
 mod one;
 mod kills;
 mod pauses;

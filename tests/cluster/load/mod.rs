@@ -106,19 +106,9 @@ impl Load {
         Load { name: name.to_owned(), seed, shared, publishers, people }
     }
 
-    /// The history, to note faults in.
-    pub fn history(&self) -> &Recorder {
-        &self.shared.history
-    }
-
     /// Notes what is done to a node.
     pub fn fault(&self, node: &str, kind: Fault) {
         self.shared.history.fault(node, kind);
-    }
-
-    /// The users.
-    pub fn users(&self) -> impl Iterator<Item = String> {
-        (0..self.shared.size.users).map(|number| format!("user-{number}"))
     }
 
     /// Waits until everybody has been welcomed once, and something was confirmed.
