@@ -4,7 +4,9 @@
 //! - `acks`: every connection acks the steps of its engagements, `depth` at a time, each waiting for its confirm. Each ack is a committed command.
 //! - `idle`: opens connections that said hello and shown nothing, and tells the resident memory for each.
 
+#[allow(dead_code, reason = "the bench of several nodes uses more of it")]
 mod server;
+#[allow(dead_code, reason = "the bench of several nodes uses more of it")]
 mod socket;
 
 use std::process::ExitCode;

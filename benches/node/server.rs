@@ -34,19 +34,30 @@ pub struct Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.kill();
     }
+}
+
+/// An address on loopback that nobody has.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free")
 }
 
 impl Server {
     /// Starts it and waits until it is ready.
     pub fn start(storage: Storage) -> Server {
+        let server = Server::launch(storage, &["serve"], &[]);
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(server.wait_until_ready()));
+        server
+    }
+
+    /// Starts a node by any arguments, with settings besides those that all have.
+    pub fn launch(storage: Storage, arguments: &[&str], settings: &[(&str, &str)]) -> Server {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data = tempfile::tempdir().expect("a folder can be made");
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free");
+        let address = free_address();
         let process = Command::new(env!("CARGO_BIN_EXE_engage"))
-            .arg("serve")
+            .args(arguments)
             .env("ENGAGE_NODE__DATA_DIR", data.path())
             .env("ENGAGE_NODE__STORAGE", storage.to_string())
             .env("ENGAGE_HTTP__LISTEN", address.to_string())
@@ -55,34 +66,50 @@ impl Server {
             .env("ENGAGE_CLUSTER__SECRET", SECRET)
             .env("ENGAGE_LIMITS__MESSAGES_PER_SECOND", "1000000")
             .env("ENGAGE_LOG__LEVEL", "warn")
+            .envs(settings.iter().copied())
             .current_dir(data.path())
             .stdout(Stdio::null())
             .spawn()
             .expect("the node starts");
-        let server = Server { address, process, http: reqwest::Client::new(), _data: data };
-        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(server.wait_until_ready()));
-        server
+        Server { address, process, http: reqwest::Client::new(), _data: data }
     }
 
-    async fn wait_until_ready(&self) {
-        for _ in 0..200 {
+    /// Ends it at once, as a crash does.
+    pub fn kill(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Waits until it says of itself that it is ready.
+    pub async fn wait_until_ready(&self) {
+        for _ in 0..400 {
             let answer = self.http.get(format!("http://{}/readyz", self.address)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the node is not ready after 10 s");
+        panic!("the node is not ready after 20 s");
     }
 
     /// Publishes one engagement to all; the window of each.
     pub async fn publish(&self, users: &[String], id: &str, steps: u32) -> Vec<String> {
-        let body = json!({"users": users, "engagement": {"id": id, "payload": {"text": "x".repeat(200)}, "steps": steps}});
-        let request = self.http.post(format!("http://{}/v1/engagements", self.address)).bearer_auth(KEY).json(&body);
-        let answer: Value = request.send().await.expect("the node answers").json().await.expect("the answer is JSON");
+        let answer = self.try_publish(users, id, steps).await.expect("the node answers");
         let results = answer["results"].as_array().unwrap_or_else(|| panic!("{answer}"));
         let windows = results.iter().map(|result| result["window"].as_str().unwrap_or_else(|| panic!("{result}")).to_string());
         windows.collect()
+    }
+
+    /// The same, of a node that may be gone; the answer as it came.
+    pub async fn try_publish(&self, users: &[String], id: &str, steps: u32) -> Result<Value, reqwest::Error> {
+        let body = json!({"users": users, "engagement": {"id": id, "payload": {"text": "x".repeat(200)}, "steps": steps}});
+        let request = self.http.post(format!("http://{}/v1/engagements", self.address)).bearer_auth(KEY).json(&body);
+        request.send().await?.json().await
+    }
+
+    /// What it answers to a GET.
+    pub async fn get(&self, path: &str) -> Result<Value, reqwest::Error> {
+        self.http.get(format!("http://{}{path}", self.address)).bearer_auth(KEY).send().await?.json().await
     }
 
     pub fn token(&self, user: &str) -> String {

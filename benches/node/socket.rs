@@ -1,5 +1,6 @@
 //! A WebSocket client that costs little: frames put together by hand, answers counted rather than parsed.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,26 +18,48 @@ pub struct Socket {
 
 impl Socket {
     pub async fn connect(address: SocketAddr, user: &str, token: &str) -> Socket {
-        let stream = TcpStream::connect(address).await.unwrap_or_else(|error| panic!("{user} can't connect: {error}"));
-        stream.set_nodelay(true).expect("a TCP socket takes it");
+        Socket::try_connect(address, token).await.unwrap_or_else(|error| panic!("{user} can't connect: {error}"))
+    }
+
+    /// The same, to a node that may be gone.
+    pub async fn try_connect(address: SocketAddr, token: &str) -> io::Result<Socket> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
         let mut socket = Socket { stream, read: Vec::new(), out: Vec::new() };
         let upgrade = format!(
             "GET /v1/connect HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: engage.v1.json\r\n\r\n"
         );
-        socket.stream.write_all(upgrade.as_bytes()).await.expect("the node reads");
+        socket.stream.write_all(upgrade.as_bytes()).await?;
         let end = loop {
             if let Some(at) = socket.read.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
             }
-            socket.fill().await;
+            socket.try_fill().await?;
         };
         assert!(socket.read.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&socket.read));
         socket.read.drain(..end);
         let hello = format!(r#"{{"type":"hello","token":"{token}","device":"phone","max_in_flight":16}}"#);
-        socket.push(&hello);
-        socket.flush().await;
-        socket
+        socket.send(&hello).await?;
+        Ok(socket)
+    }
+
+    /// Sends one message to a node that may be gone.
+    pub async fn send(&mut self, text: &str) -> io::Result<()> {
+        self.push(text);
+        let sent = self.stream.write_all(&self.out).await;
+        self.out.clear();
+        sent
+    }
+
+    /// The text of the next frame, of a node that may be gone. May be let go of at any time: nothing is lost by it.
+    pub async fn next_text(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(text) = self.take_frame() {
+                return Ok(text);
+            }
+            self.try_fill().await?;
+        }
     }
 
     /// Acks the steps of one engagement, `depth` of them in flight, and notes how long each waited for its confirm.
@@ -94,8 +117,14 @@ impl Socket {
     }
 
     async fn fill(&mut self) {
-        let count = self.stream.read_buf(&mut self.read).await.expect("the node writes");
-        assert!(count > 0, "the node closed the connection");
+        self.try_fill().await.unwrap_or_else(|error| panic!("the node closed the connection: {error}"));
+    }
+
+    async fn try_fill(&mut self) -> io::Result<()> {
+        match self.stream.read_buf(&mut self.read).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The next whole frame's text; pings are passed over.

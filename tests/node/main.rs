@@ -1,6 +1,7 @@
 //! The contract, tested from outside: one node as a real process, real HTTP, real WebSockets. Each module is a chapter of the contract.
 
 #[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "each test binary uses its part of the harness")]
 mod support;
 
 mod nodes;

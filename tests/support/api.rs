@@ -7,7 +7,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::node::{ADMIN_KEY, Node, PUBLISH_KEY, READ_KEY};
+use super::node::{ADMIN_KEY, Address, Node, PUBLISH_KEY, READ_KEY};
 
 /// A caller of a node's API.
 #[derive(Clone)]
@@ -83,12 +83,17 @@ impl Api {
 
     /// A caller with any key, or none.
     pub fn with_key(node: &Node, key: Option<&str>) -> Api {
+        Api::at(&node.address_of(), key)
+    }
+
+    /// The same, for a node that may be gone.
+    pub fn at(address: &Address, key: Option<&str>) -> Api {
         static PROVIDER: OnceLock<()> = OnceLock::new();
         PROVIDER.get_or_init(|| {
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         });
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client can be built");
-        Api { base: node.url(), key: key.map(str::to_owned), http }
+        Api { base: format!("http://{}", address.0), key: key.map(str::to_owned), http }
     }
 
     /// A request with the caller's key, to be completed and handed to [`Api::send`].

@@ -272,6 +272,11 @@ impl Device {
         under_way
     }
 
+    /// Sends a Close frame, on a connection that may be gone, and does not wait for the answer.
+    pub async fn start_close(&mut self) {
+        let _ = self.socket.send(Message::Close(None)).await;
+    }
+
     /// Loses the connection: no Close frame.
     pub fn vanish(self) {
         drop(self);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::device::Device;
-use super::node::Node;
+use super::device::{Device, SUBPROTOCOL};
+use super::node::{Address, Node};
 use super::token;
 
 /// What a device says first.
@@ -50,7 +50,13 @@ impl Hello {
 
     /// Says it on a new connection, and takes the welcome.
     pub async fn connect(&self, node: &Node) -> Device {
-        let mut device = Device::open(node).await;
+        self.say_to(&node.address_of()).await
+    }
+
+    /// The same, by address.
+    pub async fn say_to(&self, address: &Address) -> Device {
+        let opened = Device::try_open(address, &[("Sec-WebSocket-Protocol", SUBPROTOCOL)]).await;
+        let mut device = opened.expect("the upgrade is accepted");
         device.send(&self.0).await;
         device.welcome = device.expect("welcome").await;
         device

@@ -2,12 +2,17 @@
 //! and none of the server's types; of the crate it takes the clock alone, since only that may read time.
 
 pub mod api;
+pub mod cluster;
 pub mod device;
 pub mod hello;
+pub mod member;
+pub mod network;
 pub mod node;
+pub mod process;
 pub mod runner;
 pub mod stream;
 pub mod token;
+pub mod view;
 pub mod wait;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,18 +2,16 @@
 //! on the same data. Nothing of it outlives the test process, however that one ends.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use std::io::{Read, Write};
+use rustix::process::Signal;
 
-use engage::clock;
-
-use super::runner;
+use super::process::{Process, Start, log_path, tail};
 use super::token::SECRET;
 use super::wait::{self, until_blocking};
 
@@ -21,6 +19,9 @@ use super::wait::{self, until_blocking};
 pub const PUBLISH_KEY: &str = "key-of-the-publisher-0123456789abcdef";
 pub const READ_KEY: &str = "key-of-the-reader-0123456789abcdef012";
 pub const ADMIN_KEY: &str = "key-of-the-admin-0123456789abcdef0123";
+
+/// So much of a log is shown when a test fails.
+const LOG_LINES: usize = 40;
 
 /// The configuration of a node, by the keys of the contract: `section.key`.
 #[derive(Clone)]
@@ -41,6 +42,11 @@ impl Settings {
         self
     }
 
+    /// As a process gets it.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
     /// Leaves one key to its default.
     pub fn without(mut self, key: &str) -> Settings {
         self.0.remove(&format!("ENGAGE_{}", key.replace('.', "__").to_uppercase()));
@@ -49,7 +55,7 @@ impl Settings {
 }
 
 /// Where a node listens, also while it is down.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(pub String);
 
 /// A node of the tests.
@@ -59,13 +65,7 @@ pub struct Node {
     http_port: u16,
     /// The limit of open files that its processes get, if not the one of the tests.
     open_files: Option<u32>,
-    run: Option<Run>,
-}
-
-/// One process of the node, and the shell that ends it should the tests end without doing so.
-struct Run {
-    process: Child,
-    watcher: Child,
+    run: Option<Process>,
 }
 
 impl Node {
@@ -105,31 +105,9 @@ impl Node {
 
     fn spawn(&mut self) {
         assert!(self.run.is_none(), "the node runs");
-        let log = File::options().create(true).append(true).open(self.log_path()).expect("the log can be opened");
-        let process = self
-            .command()
-            .env_clear()
-            .envs(&self.settings.0)
-            .env("RUST_BACKTRACE", "1")
-            .current_dir(&self.home)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
-        let watcher = watch(process.id(), &self.home);
-        self.run = Some(Run { process, watcher });
-    }
-
-    fn command(&self) -> Command {
-        let Some(open_files) = self.open_files else {
-            let mut command = Command::new(runner::binary());
-            command.arg("serve");
-            return command;
-        };
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", "ulimit -n \"$1\" && exec \"$0\" serve"]).arg(runner::binary()).arg(open_files.to_string());
-        command
+        let start =
+            Start { arguments: &["serve"], environment: self.settings.environment(), home: &self.home, open_files: self.open_files };
+        self.run = Some(Process::spawn(&start));
     }
 
     /// `http://127.0.0.1:port`
@@ -154,38 +132,29 @@ impl Node {
 
     /// All that its runs have written to stdout and stderr.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+        std::fs::read_to_string(log_path(&self.home)).unwrap_or_default()
     }
 
     /// Ends it at once, as a crash does.
     pub fn kill(&mut self) {
-        let mut run = self.run.take().expect("the node runs");
-        end(&mut run.watcher);
-        end(&mut run.process);
+        self.run.take().expect("the node runs").kill();
     }
 
     /// Tells it to stop (SIGTERM), without waiting.
     pub fn ask_to_stop(&self) {
-        let run = self.run.as_ref().expect("the node runs");
-        let status = Command::new("kill").args(["-TERM", &run.process.id().to_string()]).status().expect("kill runs");
-        assert!(status.success(), "the node could not be signalled");
+        self.run.as_ref().expect("the node runs").signal(Signal::TERM);
     }
 
     /// Waits until it has ended by itself; how it ended, and how long that took from the call.
     pub fn wait_for_exit(&mut self) -> (ExitStatus, Duration) {
-        let start = clock::monotonic();
-        let mut run = self.run.take().expect("the node runs");
-        let status = until_blocking("the node ends", || run.process.try_wait().expect("its status can be read"));
-        let took = clock::monotonic() - start;
-        end(&mut run.watcher);
-        (status, took)
+        self.run.take().expect("the node runs").wait_for_exit()
     }
 
     /// Stops it in good order, and starts it again.
     pub fn stop_and_start_again(&mut self) {
         self.ask_to_stop();
         let (status, _) = self.wait_for_exit();
-        assert!(status.success(), "a stopped node exits with 0, not {status}; its log ends: {}", tail(&self.log()));
+        assert!(status.success(), "a stopped node exits with 0, not {status}; its log ends: {}", tail(&self.log(), LOG_LINES));
         self.start_again();
     }
 
@@ -194,15 +163,10 @@ impl Node {
     }
 
     fn is_ready_now(&mut self) -> bool {
-        let run = self.run.as_mut().expect("it was started");
-        if let Some(status) = run.process.try_wait().expect("its status can be read") {
-            panic!("the node ended ({status}) before it was ready: {}", tail(&self.log()));
+        if let Some(status) = self.run.as_mut().expect("it was started").ended() {
+            panic!("the node ended ({status}) before it was ready: {}", tail(&self.log(), LOG_LINES));
         }
         is_ready(&self.address())
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.home.join("log")
     }
 }
 
@@ -212,30 +176,14 @@ impl Drop for Node {
             self.kill();
         }
         if std::thread::panicking() {
-            eprintln!("the node's log ends: {}", tail(&self.log()));
+            eprintln!("the node's log ends: {}", tail(&self.log(), LOG_LINES));
         }
         let _ = std::fs::remove_dir_all(&self.home);
     }
 }
 
-/// A shell that waits for the end of the test process (then its stdin closes), and ends the node and its data after it.
-fn watch(process: u32, home: &Path) -> Child {
-    Command::new("sh")
-        .args(["-c", "cat >/dev/null; kill -9 \"$1\"; rm -rf -- \"$2\"", "sh", &process.to_string()])
-        .arg(home)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("a shell starts")
-}
-
-fn end(process: &mut Child) {
-    let _ = process.kill();
-    let _ = process.wait();
-}
-
-fn is_ready(address: &str) -> bool {
+/// Whether a node says of itself that it is ready.
+pub fn is_ready(address: &str) -> bool {
     let Ok(mut socket) = TcpStream::connect(address) else { return false };
     let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut answer = String::new();
@@ -244,7 +192,7 @@ fn is_ready(address: &str) -> bool {
 }
 
 /// A free port, from below the range that the system gives to outgoing connections: a node that starts again finds its port free.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     for _ in 0..20_000 {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -255,9 +203,4 @@ fn free_port() -> u16 {
         }
     }
     panic!("no free port");
-}
-
-fn tail(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(40)..].join("\n")
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use super::DEADLINE;
 
@@ -18,10 +19,24 @@ pub struct Ran {
     pub stderr: String,
 }
 
+impl Ran {
+    /// It must have done what it was to do.
+    #[track_caller]
+    pub fn succeeds(&self) {
+        assert_eq!(self.code, 0, "it said: {}{}", self.stdout, self.stderr);
+    }
+}
+
 /// Runs `engage` with these arguments and this environment alone, to its end.
 pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+    run_for(arguments, environment, DEADLINE)
+}
+
+/// The same, of a command that may take longer than most.
+pub fn run_for(arguments: &[&str], environment: &[(&str, &str)], deadline: Duration) -> Ran {
     let mut running = Running::start(arguments, environment);
-    let code = super::wait::until_blocking(&format!("{arguments:?} ends"), || running.process.try_wait().expect("its status can be read"));
+    let ended = || running.process.try_wait().expect("its status can be read");
+    let code = super::wait::until_blocking_for(deadline, &format!("{arguments:?} ends"), ended);
     let collect = |lines: &Receiver<String>| lines.iter().map(|line| line + "\n").collect();
     Ran { code: code.code().expect("it was not ended by a signal"), stdout: collect(&running.stdout), stderr: collect(&running.stderr) }
 }
