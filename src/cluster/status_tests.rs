@@ -59,9 +59,14 @@ impl Read for Replicas {
     fn status(&self) -> Vec<ShardStatus> {
         vec![ShardStatus {
             shard: ShardId(3),
+            is_leader: false,
             is_owner: false,
             leader: None,
             term: 9,
+            voters: Vec::new(),
+            learners: Vec::new(),
+            lag: Vec::new(),
+            quorum_age_ms: None,
             applied_index: 77,
             log_bytes: 0,
             snapshot_index: 0,

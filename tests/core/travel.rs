@@ -139,7 +139,7 @@ fn everything_that_an_edge_says_to_an_owner_travels() {
         travels(&ToOwner::Attach { user: user.clone(), attempt, attach, said: said.clone() });
     }
     travels(&ToOwner::Said { user: user.clone(), attempt, said: said.clone() });
-    travels(&ToOwner::Gone { user: user.clone(), attempt, departure: Departure::Lost });
+    travels(&ToOwner::Gone { user: user.clone(), device: DeviceId::parse("phone").unwrap(), attempt, departure: Departure::Lost });
     travels(&ToOwner::Posted { user: user.clone(), device: device.clone(), said });
     travels(&ToOwner::Renew { user, device, expires_at_ms: 8 });
 }

@@ -52,7 +52,7 @@ async fn back_up(shards: &Shards, folder: &Path) -> PathBuf {
 }
 
 fn new_node(data_dir: &Path) -> NewNode<'_> {
-    NewNode { data_dir, shard_count: 2, name: "n1", address: "127.0.0.1:7401" }
+    NewNode { data_dir, shard_count: 2, name: "n1" }
 }
 
 #[tokio::test(flavor = "multi_thread")]
