@@ -7,7 +7,7 @@ const FUNCTION_MAX_LINES: usize = 70;
 /// What a function only writes to (`&mut`) doesn't count.
 const PARAMETERS_MAX: usize = 4;
 /// Functions that take more all the same: a seam's question says to whom, by which lane, for whom, what, and for how long.
-const MANY_TAKERS: &[(&str, &str)] = &[("src/ports/peers.rs", "ask"), ("src/cluster/links.rs", "ask"), ("ask")];
+const MANY_TAKERS: &[(&str, &str)] = &[("src/ports/peers.rs", "ask"), ("src/cluster/links.rs", "ask"), ("src/shard/alone.rs", "ask")];
 /// Functions that take a bool all the same: what is asserted is one, and serde hands one to a visitor.
 const BOOL_TAKERS: &[(&str, &str)] = &[("src/ledger/invariants.rs", "hold"), ("src/protocol/json.rs", "visit_bool")];
 
