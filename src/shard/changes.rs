@@ -108,7 +108,10 @@ impl RaftGroup {
         }
     }
 
-    async fn change<T>(&self, change: impl Future<Output = Result<T, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>>) -> Result<(), ChangeError> {
+    async fn change<T>(
+        &self,
+        change: impl Future<Output = Result<T, RaftError<TypeConfig, ClientWriteError<TypeConfig>>>>,
+    ) -> Result<(), ChangeError> {
         let timeout = Duration::from_millis(self.tuning.change_timeout_ms);
         let result = tokio::time::timeout(timeout, change).await.map_err(|_| ChangeError::TimedOut)?;
         result.map(drop).map_err(judge)

@@ -26,7 +26,9 @@ pub enum ShardError {
     )]
     Identity { path: PathBuf, reason: String },
     /// The data directory belongs to a node that is about to join.
-    #[error("the data directory {path} was prepared for a node that joins; hint: run `engage join` again, or give this node another data_dir")]
+    #[error(
+        "the data directory {path} was prepared for a node that joins; hint: run `engage join` again, or give this node another data_dir"
+    )]
     Joining { path: PathBuf },
     /// The data directory belongs to a member of another cluster.
     #[error("this node belongs to cluster {cluster_id} already; hint: give it an empty data_dir to let it join another one")]
@@ -38,10 +40,7 @@ pub enum ShardError {
     #[error("the log of this node, {path}, is gone; hint: {hint}", hint = DAMAGED_HINT)]
     LogMissing { path: PathBuf },
     /// It was written by another version of this program.
-    #[error(
-        "{path} was written by another version of this program (format {found}); hint: run the version that wrote it; to go on with this one, {hint}",
-        hint = DAMAGED_HINT
-    )]
+    #[error("{path} was written by another version of this program (format {found}); hint: run the version that wrote it")]
     OtherVersion { path: PathBuf, found: u32 },
     /// Something in the log is not what was written.
     #[error("the log in {path} is damaged at {place}: {reason}; hint: {hint}", hint = DAMAGED_HINT)]

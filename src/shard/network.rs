@@ -71,7 +71,11 @@ impl Network {
         let answer = self.peers.ask(target, lane, Service::Raft, body, timeout).await?;
         let answer = wire::parse_answer(&answer);
         if matches!(answer, Err(Refusal::Version)) && self.refused.is_due() {
-            warn!(shard = group_name(self.group), node = target.0, "the other node speaks another version of the protocol; hint: run one version");
+            warn!(
+                shard = group_name(self.group),
+                node = target.0,
+                "the other node speaks another version of the protocol; hint: run one version"
+            );
         }
         Ok(answer?)
     }

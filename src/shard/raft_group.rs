@@ -212,7 +212,6 @@ impl RaftGroup {
         }
         leader_watch.close().await;
     }
-
 }
 
 /// Tells in which term this node leads, if it does.

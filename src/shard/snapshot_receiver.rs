@@ -13,7 +13,7 @@ use super::machine::blocking;
 use super::seat::Seat;
 use super::snapshot::{self, ReadError};
 use super::snapshot_data::{SnapshotData, Spool};
-use super::types::{group_name};
+use super::types::group_name;
 use super::wire::{self, Refusal, SnapshotBegin, SnapshotChunk, SnapshotEnd};
 use crate::ledger::ids::ShardId;
 use crate::ports::peers::{Answer, NodeId};
@@ -176,12 +176,14 @@ impl Transfer {
         if received_bytes != begin.length_bytes {
             return Err(Refusal::Damaged);
         }
-        let checked = blocking(move || Ok(spool.finish()?.read_ahead(|mut input| snapshot::verify(&mut input, group))?)).await;
+        let checked = blocking(move || spool.finish()?.read_ahead(|mut input| snapshot::verify(&mut input, group))).await;
         let (data, meta): (SnapshotData, Result<_, ReadError>) = checked.map_err(|error| {
             warn!(shard = group_name(group), %error, "a snapshot can't be read again");
             Refusal::Stopped
         })?;
-        if let Some(reason) = meta.map_or_else(|error| Some(error.to_string()), |meta| (meta != begin.meta).then(|| "it is of another entry".to_owned())) {
+        if let Some(reason) =
+            meta.map_or_else(|error| Some(error.to_string()), |meta| (meta != begin.meta).then(|| "it is of another entry".to_owned()))
+        {
             warn!(shard = group_name(group), reason, "a snapshot that came in is damaged");
             return Err(Refusal::Damaged);
         }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use metrics::counter;
 use openraft::StorageError;
-use openraft::type_config::TypeConfigExt;
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError};
 use openraft::raft::SnapshotResponse;
+use openraft::type_config::TypeConfigExt;
 use serde::de::DeserializeOwned;
 use tracing::{info, warn};
 

@@ -101,9 +101,8 @@ impl SnapshotStore {
         let mut input = data.into_reader();
         let mut read = Err(ReadError::Stale);
         let written = self.replace(meta, |out| {
-            read = snapshot::read(&mut Copying { input: &mut input, out }, self.shard, rebuild).and_then(|(found, whole)| {
-                if found == *meta { Ok(whole) } else { Err(ReadError::OtherEntry) }
-            });
+            read = snapshot::read(&mut Copying { input: &mut input, out }, self.shard, rebuild)
+                .and_then(|(found, whole)| if found == *meta { Ok(whole) } else { Err(ReadError::OtherEntry) });
             match &read {
                 Ok(_) => Ok(0),
                 Err(_) => Err(io::Error::other("it can't be read")),

@@ -56,8 +56,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 6] =
-        [Refusal::Version, Refusal::Unreadable, Refusal::NoGroup, Refusal::Stopped, Refusal::Busy, Refusal::Damaged];
+    const ALL: [Refusal; 6] = [Refusal::Version, Refusal::Unreadable, Refusal::NoGroup, Refusal::Stopped, Refusal::Busy, Refusal::Damaged];
 }
 
 /// Announces a snapshot.

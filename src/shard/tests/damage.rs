@@ -11,11 +11,11 @@ use tokio::sync::{Semaphore, watch};
 use super::support::*;
 use crate::ledger::ids::ShardId;
 use crate::ports::Read;
+use crate::ports::peers::NodeId;
 use crate::shard::ShardError;
+use crate::shard::alone::NoPeers;
 use crate::shard::committer::{Committer, Request};
 use crate::shard::disk::Disk;
-use crate::ports::peers::NodeId;
-use crate::shard::alone::NoPeers;
 use crate::shard::group::{Group, Life};
 use crate::shard::log::LogDisk;
 use crate::shard::raft_group::{Common, raft_config};
@@ -49,7 +49,10 @@ async fn a_damaged_snapshot_is_refused_by_name() {
     for position in [2, 5, 40, length / 2, length - 1] {
         flip(&path, position);
         let error = refusal(folder.path()).await;
-        assert!(matches!(&error, ShardError::SnapshotDamaged { path: named, .. } if *named == path), "position {position}: {error}");
+        let (ShardError::SnapshotDamaged { path: named, .. } | ShardError::OtherVersion { path: named, .. }) = &error else {
+            panic!("position {position}: {error}");
+        };
+        assert_eq!(*named, path, "position {position}: {error}");
         assert!(error.to_string().contains("hint: "), "{error}");
         flip(&path, position);
     }
