@@ -15,6 +15,7 @@ pub mod secrets;
 mod units;
 
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::Path;
 
 pub use crate::telemetry::LogFormat;
@@ -69,6 +70,25 @@ impl Config {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Where publishers and clients reach a node whose HTTP port is this one, as `host:port`, as far as the configuration says. A node that listens on all its addresses
+    /// has the host under which the other nodes reach it.
+    #[must_use]
+    pub fn http_address(&self, port: u16) -> String {
+        let listen = self.http.listen;
+        let advertised = self.cluster.advertise.as_ref().and_then(|advertise| advertise.rsplit_once(':'));
+        match advertised {
+            Some((host, _)) if listen.ip().is_unspecified() => format!("{host}:{port}"),
+            _ => SocketAddr::new(listen.ip(), port).to_string(),
+        }
+    }
+
+    /// Where the other nodes reach a node whose cluster port is this one, as `host:port`.
+    #[must_use]
+    pub fn cluster_address(&self, port: u16) -> String {
+        let address = || SocketAddr::new(self.cluster.listen.ip(), port).to_string();
+        self.cluster.advertise.clone().unwrap_or_else(address)
     }
 
     /// Checks every value and how they fit each other. What a loopback-only node makes for itself may be missing.

@@ -1,6 +1,9 @@
 //! The node: builds all parts, plugs them into each other, and takes them down in an order in which nothing accepted is lost. The only file that knows everything.
 
+mod alone;
+pub mod backup;
 mod files;
+mod owners;
 mod parts;
 mod signals;
 mod threads;
@@ -18,6 +21,8 @@ use tracing::{error, info};
 use crate::actors::connections::Connections;
 use crate::actors::edge::Edge;
 use crate::actors::registry::Registry;
+use crate::actors::routes::Routes;
+use crate::actors::sessions::Sessions;
 use crate::clock;
 use crate::config::{Config, secrets};
 use crate::http::client_edge::ClientEdge;
@@ -32,6 +37,8 @@ use crate::protocol::token::KeyError;
 use crate::shard::{Home, Seams, ShardError, Shards};
 use crate::telemetry::MetricsError;
 
+use alone::Alone;
+use owners::{NoPeers, OwnShards};
 use signals::Signals;
 use threads::Threads;
 
@@ -84,6 +91,7 @@ pub struct Node {
     secrets: secrets::Origin,
     threads: Threads,
     shards: Arc<Shards>,
+    members: Arc<Alone>,
     connections: Arc<Connections>,
     api: web::Data<Api>,
     health: web::Data<Health>,
@@ -118,24 +126,31 @@ impl Node {
         let shards = Shards::start(shards_config, home, Seams::alone(effects.clone()), threads.handle()).await?;
         shards.wait_until_led(start_timeout).await?;
         let limits = Arc::new(parts::actor_limits(&config));
-        let registry = Registry::new(parts::shared(&config, shards.clone(), limits.clone()));
-        effects.lead_to(&registry);
+        let this_node = (shards.node_id(), config.node.name.clone());
+        let owners = Arc::new(OwnShards::new(this_node, edge, shards.clone()));
+        let registry = Registry::new(parts::shared(shards.clone(), owners.clone(), limits.clone()));
+        effects.lead_to(&registry, &owners);
+        let ways = Routes::new(owners, Arc::new(NoPeers), registry.clone(), config.node.name.clone());
+        let sessions = Sessions::new(ways, config.cluster.shards);
+        threads.spawn(Sessions::tend(Arc::downgrade(&sessions)));
         let connections = Connections::new(edge, limits.clone());
         threads.spawn(Connections::sweep(Arc::downgrade(&connections)));
+        let users = parts::users(&config, &registry);
         let failed = watch::over(&threads, &shards);
 
-        let api = web::Data::new(Api::new(parts::api(&config, shards.clone(), registry.clone())));
-        let health = web::Data::new(Health::new(shards.clone(), shards.node_id().0));
-        let edge = Arc::new(Edge { registry, connections: connections.clone(), verifier, limits });
-        let member = parts::member(&config, (shards.node_id().0, listener.local_addr().map_err(ServerError::Start)?));
-        let cluster_id = shards.cluster_id().to_owned();
-        let cluster = Cluster { cluster_id, member, read: shards.clone(), health: health.clone(), connections: connections.clone() };
+        let address = listener.local_addr().map_err(ServerError::Start)?;
+        let members = Arc::new(parts::alone(&config, address, (shards.clone(), connections.clone())));
+        let api = web::Data::new(Api::new(parts::api(&config, members.clone(), users.clone())));
+        let health = web::Data::new(Health::new(shards.clone(), members.clone()));
+        let edge = Arc::new(Edge { sessions, connections: connections.clone(), verifier, limits });
+        let cluster = Cluster::new(members.clone(), shards.clone(), config.http.request_timeout.duration());
         let on_connect = socket::on_connect(&edge.limits);
-        let site = Site::new(routes(&config, (api.clone(), web::Data::new(cluster)), edge), on_connect);
+        let clients = ClientEdge::new(edge, users, config.http.allowed_origins.clone());
+        let site = Site::new(routes(registry, (api.clone(), web::Data::new(cluster), health.clone()), clients), on_connect);
         match Server::start(listener, server_settings, site).await {
             Ok(server) => {
                 info!(address = %server.address(), node = config.node.name, "node ready");
-                Ok(Node { config, secrets, threads, shards, connections, api, health, server, failed })
+                Ok(Node { config, secrets, threads, shards, members, connections, api, health, server, failed })
             }
             Err(error) => {
                 shards.stop().await;
@@ -209,10 +224,11 @@ impl Node {
 
     /// Takes the node down: not ready; no new connections; every client gets `bye` and a Close; what is under way is answered; the shards sync and end.
     pub async fn stop(self) {
-        let Node { config, threads, shards, connections, api, health, server, .. } = self;
+        let Node { config, threads, shards, members, connections, api, health, server, .. } = self;
         let started = clock::monotonic();
         let took_ms = || u64::try_from(clock::monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
         health.drain();
+        members.stops();
         server.pause().await;
         api.close_feeds();
         let (spread, timeout) = (config.limits.drain_spread.duration(), config.limits.drain_timeout.duration());
@@ -231,16 +247,14 @@ impl Node {
 
 /// What each HTTP worker serves; each also takes its share of the user actors.
 fn routes(
-    config: &Config,
-    (api, cluster): (web::Data<Api>, web::Data<Cluster>),
-    edge: Arc<Edge>,
+    registry: Arc<Registry>,
+    (api, cluster, health): (web::Data<Api>, web::Data<Cluster>, web::Data<Health>),
+    clients: ClientEdge,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
-    let registry = edge.registry.clone();
-    let clients = ClientEdge::new(edge, config.http.allowed_origins.clone(), config.http.request_timeout.duration());
     let clients = web::Data::new(clients);
     move |app| {
         registry.place(Arbiter::current());
-        app.app_data(api.clone()).app_data(cluster.clone()).app_data(cluster.health.clone()).app_data(clients.clone());
+        app.app_data(api.clone()).app_data(cluster.clone()).app_data(health.clone()).app_data(clients.clone());
         app.configure(routes::routes).configure(client_edge::routes).configure(health::routes);
     }
 }

@@ -1,7 +1,10 @@
 //! The seams between the rooms, as traits: what actors and routes need of the shards, and what the shards need of the actors. `node.rs` plugs the real ones in;
 //! tests plug in their own. Imports the ledger's types only.
 
+pub mod backup;
 pub mod calls;
+pub mod joining;
+pub mod members;
 pub mod owners;
 pub mod peers;
 pub mod session;

@@ -23,6 +23,12 @@ pub mod names {
     pub const ACK_SECONDS: &str = "engage_ack_seconds";
     /// Offers handed to connections.
     pub const OFFERS_TOTAL: &str = "engage_offers_total";
+    /// Words of owners that were not passed on to a connection, and farewells that no owner heard. {reason}: attempt, lease, offered, gone.
+    pub const SESSION_DROPPED_TOTAL: &str = "engage_session_dropped_total";
+    /// Attaches asked of owners. {greeting}: hello, again.
+    pub const SESSION_ATTACHES_TOTAL: &str = "engage_session_attaches_total";
+    /// Connections from which all was withdrawn, because no owner spoke for them in time.
+    pub const LEASES_RUN_OUT_TOTAL: &str = "engage_leases_run_out_total";
     /// Offers of a key that this node had confirmed as settled before: a broken promise. Stays 0.
     pub const REDELIVERY_AFTER_ACK_TOTAL: &str = "engage_redelivery_after_ack_total";
     /// Open connections. {kind}: websocket, stream.
@@ -93,6 +99,22 @@ pub mod names {
     pub const SNAPSHOTS_INSTALLED_TOTAL: &str = "engage_snapshots_installed_total";
     /// Building one.
     pub const SNAPSHOT_SECONDS: &str = "engage_snapshot_seconds";
+    /// 1 while there is a link to the node. {node}
+    pub const LINK_UP: &str = "engage_link_up";
+    /// Links that came up; all but the first are reconnects. {node}
+    pub const LINK_OPENED_TOTAL: &str = "engage_link_opened_total";
+    /// Bytes over a link. {node, lane, direction}: in, out.
+    pub const LINK_BYTES_TOTAL: &str = "engage_link_bytes_total";
+    /// Messages over a link. {node, lane, direction}
+    pub const LINK_MESSAGES_TOTAL: &str = "engage_link_messages_total";
+    /// Bytes that wait to be sent. {node, lane}
+    pub const LINK_QUEUE_BYTES: &str = "engage_link_queue_bytes";
+    /// Messages that found their lane full. {node, lane}
+    pub const LINK_NOT_SENT_TOTAL: &str = "engage_link_not_sent_total";
+    /// From a ping to its pong. {node}
+    pub const LINK_ROUND_TRIP_SECONDS: &str = "engage_link_round_trip_seconds";
+    /// Peers that this node refused. {reason}
+    pub const LINK_REFUSED_TOTAL: &str = "engage_link_refused_total";
     /// Memory of the process that is resident, in bytes; the name that every exporter uses.
     pub const PROCESS_RESIDENT_BYTES: &str = "process_resident_memory_bytes";
     /// File descriptors open; the name that every exporter uses.

@@ -1,4 +1,4 @@
-//! The actor of one WebSocket: reads what the client says, hands it to the user's actor, and writes what its line holds. It keeps nothing of the user.
+//! The actor of one WebSocket: reads what the client says, hands it to its session, and writes what its line holds. It keeps nothing of the user.
 
 use actix::{Actor, ActorContext as _, ActorFuture, AsyncContext as _, StreamHandler};
 use actix_web::web::Payload;
@@ -16,8 +16,9 @@ use super::frames::{Frames, Incoming};
 use super::line::{Line, Outgoing};
 use super::outbox::{Ending, Outbox as _};
 use super::rate::{Bucket, Verdict};
+use super::session::Heard;
+use super::session::pending::Question;
 use super::wire::Violation;
-use super::work::{Said, ToUser};
 use crate::clock;
 use crate::ledger::command::Departure;
 use crate::ledger::time::LedgerTime;
@@ -77,17 +78,17 @@ impl Connection {
             }
         }
         let mut answers = Batch::default();
-        let mut said = Vec::new();
+        let mut heard = Vec::new();
         for message in messages {
             if self.line().is_closing() {
                 return;
             }
             match self.limited(message).and_then(|message| self.message(message, &mut answers)) {
-                Ok(to_user) => said.extend(to_user),
+                Ok(to_owner) => heard.extend(to_owner),
                 Err(refusal) => answers.push(&ServerMessage::Error(&refusal)),
             }
         }
-        self.pass_on(said, &mut answers);
+        self.pass_on(heard, &mut answers);
         if !answers.is_empty() && self.line().answer(answers).is_err() {
             self.line().close(Ending::slow_consumer());
         }
@@ -103,10 +104,7 @@ impl Connection {
                 return self.refuse(&refusal);
             }
         };
-        match Attached::attach(&self.edge.registry, self.line(), admitted) {
-            Ok(attached) => self.attached = Some(attached),
-            Err(_) => self.line().close(Ending::unavailable()),
-        }
+        self.attached = Some(Attached::attach(&self.edge.sessions, self.line(), admitted));
     }
 
     /// Lets a message pass, unless there are too many of them.
@@ -121,15 +119,15 @@ impl Connection {
         Err(Refusal { code: Code::RateLimited, message: too_fast().message, ..named })
     }
 
-    /// Does what the connection can do by itself; gives back what is for the user's actor.
-    fn message(&mut self, message: ClientMessage, answers: &mut Batch) -> Result<Option<Said>, Refusal> {
+    /// Does what the connection can do by itself; gives back what is for the owner.
+    fn message(&mut self, message: ClientMessage, answers: &mut Batch) -> Result<Option<Heard>, Refusal> {
         counter!(names::MESSAGES_RECEIVED_TOTAL, "type" => message.kind()).increment(1);
         match message {
             ClientMessage::Hello(_) => Err(Refusal::new(Code::BadMessage, "there was a hello already")),
-            ClientMessage::Ack { ack, reference } => Ok(Some(Said::Ack { ack, reference })),
-            ClientMessage::Dismiss { key, reference } => Ok(Some(Said::Dismiss { key, reference })),
-            ClientMessage::Visible(visibility) => Ok(Some(Said::Visible(visibility))),
-            ClientMessage::Seen(id) => Ok(Some(Said::Seen(id))),
+            ClientMessage::Ack { ack, reference } => Ok(Some(Heard::Asked { question: Question::Ack(ack), reference })),
+            ClientMessage::Dismiss { key, reference } => Ok(Some(Heard::Asked { question: Question::Dismiss(key), reference })),
+            ClientMessage::Visible(visibility) => Ok(Some(Heard::Visible(visibility))),
+            ClientMessage::Seen(id) => Ok(Some(Heard::Seen(id))),
             ClientMessage::Token(token) => {
                 self.renew(&token);
                 Ok(None)
@@ -157,19 +155,15 @@ impl Connection {
         self.line().renew(claims.expires_at_ms);
     }
 
-    fn pass_on(&self, said: Vec<Said>, answers: &mut Batch) {
+    fn pass_on(&self, heard: Vec<Heard>, answers: &mut Batch) {
         let Some(attached) = &self.attached else { return };
-        if said.is_empty() {
+        if heard.is_empty() {
             return;
         }
-        // Named before they are given away, for the case that they are not taken.
-        let refusals: Vec<Refusal> = said.iter().filter_map(Said::refuse).collect();
-        let message = ToUser::Said { connection: self.line().id, messages: said };
-        if attached.door.try_send(message).is_err() {
+        for refusal in attached.say(heard) {
             counter!(names::LIMITED_TOTAL, "limit" => "user_queue").increment(1);
-            for refusal in &refusals {
-                answers.push(&ServerMessage::Error(refusal));
-            }
+            counter!(names::ACKS_TOTAL, "result" => refusal.code.name()).increment(1);
+            answers.push(&ServerMessage::Error(&refusal));
         }
     }
 

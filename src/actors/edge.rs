@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::connections::Connections;
 use super::limits::Limits;
-use super::registry::Registry;
+use super::sessions::Sessions;
 use crate::protocol::token::Verifier;
 
 /// The node, as a connection sees it.
 pub struct Edge {
-    pub registry: Arc<Registry>,
+    pub sessions: Arc<Sessions>,
     pub connections: Arc<Connections>,
     pub verifier: Verifier,
     pub limits: Arc<Limits>,

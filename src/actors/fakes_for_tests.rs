@@ -1,11 +1,9 @@
-//! Stand-ins for tests: a ledger that says what it is told to, and an outbox that keeps what it gets.
+//! Stand-ins for tests: a ledger that says what it is told to, and samples of all that is said. [`house`] has whole nodes of stand-ins.
 
-use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::outbox::{Ending, Outbox, OutboxError};
 use crate::clock;
 use crate::ledger::command::{Ack, Attach, Greeting, Visibility};
 use crate::ledger::effect::{Action, Effect, Offer};
@@ -16,7 +14,6 @@ use crate::ledger::time::{LedgerTime, Millis};
 use crate::ledger::window::Window;
 use crate::ledger::{Applied, Command};
 use crate::ports::{Done, Propose, ProposeError};
-use crate::protocol::batch::Batch;
 
 /// What the fake ledger says to a command; none: nothing yet.
 pub type Script = Box<dyn FnMut(&Command) -> Option<Result<Applied, ProposeError>> + Send>;
@@ -160,67 +157,6 @@ pub fn offer(name: &str, scope: Scope, payload_bytes: usize) -> Action {
         expires_in: Millis(1),
         at: LedgerTime(7),
     }))
-}
-
-/// Keeps frames; full after as many as it may hold.
-#[derive(Default)]
-pub struct FakeOutbox {
-    frames: Mutex<Vec<String>>,
-    endings: Mutex<Vec<Ending>>,
-    frames_max: Option<usize>,
-}
-
-impl FakeOutbox {
-    pub fn new() -> Arc<FakeOutbox> {
-        Arc::default()
-    }
-
-    pub fn full_after(frames: usize) -> Arc<FakeOutbox> {
-        Arc::new(FakeOutbox { frames_max: Some(frames), ..FakeOutbox::default() })
-    }
-
-    /// All messages so far.
-    pub fn messages(&self) -> Vec<Value> {
-        let parsed = self.frames.lock().unwrap().iter().map(|frame| serde_json::from_str(frame).unwrap()).collect::<Vec<Value>>();
-        parsed.into_iter().flat_map(|frame| if let Value::Array(list) = frame { list } else { vec![frame] }).collect()
-    }
-
-    /// Their types, in order.
-    pub fn kinds(&self) -> Vec<String> {
-        self.messages().iter().map(|message| message["type"].as_str().unwrap().to_owned()).collect()
-    }
-
-    pub fn frame_count(&self) -> usize {
-        self.frames.lock().unwrap().len()
-    }
-
-    /// The close code, once it is closed.
-    pub fn close_code(&self) -> Option<u16> {
-        self.endings.lock().unwrap().first().map(|ending| ending.close)
-    }
-
-    /// The last message of its ending.
-    pub fn last_word(&self) -> Value {
-        let last = self.endings.lock().unwrap().first().and_then(|ending| ending.last.clone());
-        last.map_or(Value::Null, |last| serde_json::from_str(&last.into_text()).unwrap())
-    }
-}
-
-impl Outbox for FakeOutbox {
-    fn try_send(&self, batches: Vec<Batch>) -> Result<(), OutboxError> {
-        let mut frames = self.frames.lock().unwrap();
-        if self.frames_max.is_some_and(|most| frames.len() >= most) {
-            return Err(OutboxError::Full);
-        }
-        frames.extend(batches.into_iter().map(|batch| batch.into_text().to_string()));
-        Ok(())
-    }
-
-    fn close(&self, ending: Ending) {
-        self.endings.lock().unwrap().push(ending);
-    }
-
-    fn renew(&self, _: u64) {}
 }
 
 /// Waits until a condition holds; fails after ten seconds.

@@ -29,6 +29,10 @@ pub struct Limits {
     pub close_timeout_ms: u64,
     /// How long the kernel keeps trying to deliver to a client that doesn't read or is gone.
     pub write_timeout_ms: u64,
+    /// How long an ack waits for its confirm, and a hello for its welcome.
+    pub request_timeout_ms: u64,
+    /// How long a device keeps what it holds while no owner speaks for it.
+    pub lease_ms: u64,
     /// The kernel's send buffer of a connection; small, so that a client that doesn't read shows early.
     pub send_buffer_bytes: usize,
 }
@@ -49,6 +53,8 @@ impl Default for Limits {
             actor_idle_ms: 10_000,
             close_timeout_ms: 2_000,
             write_timeout_ms: 10_000,
+            request_timeout_ms: 5_000,
+            lease_ms: 10_000,
             send_buffer_bytes: 64 * 1024,
         }
     }

@@ -62,7 +62,7 @@ struct Queue {
     batches: VecDeque<Batch>,
     messages_count: usize,
     bytes: usize,
-    /// The user's actor has spoken: the hello is answered.
+    /// The hello is answered.
     is_welcomed: bool,
     /// What the connection itself has to say meanwhile: nothing goes out before the answer to the hello.
     held: Batch,
@@ -135,23 +135,6 @@ impl Line {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         !matches!(self.queue().end, End::Open)
-    }
-
-    /// Queues what the connection answers by itself; behind the answer to the hello, if that is still to come.
-    ///
-    /// # Errors
-    /// [`OutboxError`]; the answers are dropped.
-    pub fn answer(&self, answers: Batch) -> Result<(), OutboxError> {
-        let mut queue = self.queue();
-        if queue.is_welcomed || !matches!(queue.end, End::Open) {
-            drop(queue);
-            return self.try_send(vec![answers]);
-        }
-        if queue.held.count() + answers.count() > self.limits.outbox_messages_max {
-            return Err(OutboxError::Full);
-        }
-        queue.held.append(&answers);
-        Ok(())
     }
 
     /// What goes out next. One writer only.
@@ -256,6 +239,19 @@ impl Outbox for Line {
         batches.into_iter().for_each(|batch| queue.put(batch));
         drop(queue);
         self.waker.wake();
+        Ok(())
+    }
+
+    fn answer(&self, answers: Batch) -> Result<(), OutboxError> {
+        let mut queue = self.queue();
+        if queue.is_welcomed || !matches!(queue.end, End::Open) {
+            drop(queue);
+            return self.try_send(vec![answers]);
+        }
+        if queue.held.count() + answers.count() > self.limits.outbox_messages_max {
+            return Err(OutboxError::Full);
+        }
+        queue.held.append(&answers);
         Ok(())
     }
 

@@ -1,37 +1,51 @@
-//! The live connections of one user, as its actor knows them. Small: a user has a handful of devices.
+//! The live connections of one user, as its actor knows them, on whichever nodes. Small: a user has a handful of devices.
 
 use std::sync::Arc;
 
-use super::outbox::{Ending, Outbox};
-use crate::ledger::command::{Attach, Visibility};
+use super::desk::{Desk, NotDelivered};
+use super::work::Arrival;
+use crate::ledger::command::Visibility;
 use crate::ledger::engagement::Targets;
-use crate::ledger::ids::{ConnectionId, DeviceId};
+use crate::ledger::ids::{ConnectionId, DeviceId, ShardId};
+use crate::ports::peers::NodeId;
+use crate::ports::session::{Attempt, Item, ToEdge};
 
-/// A connection that said hello. Dropped without an ending, it ends as `internal`: its actor died.
+/// A connection that an edge asked to attach. Dropped without having been let go of, it tells its edge to ask anew: its actor died.
 pub struct Live {
     pub connection: ConnectionId,
     pub device: DeviceId,
-    pub outbox: Arc<dyn Outbox>,
-    pub max_in_flight: u16,
-    /// The ledger has it: it was welcomed.
+    /// The node that holds it.
+    pub node: NodeId,
+    /// Which attach of it this is.
+    attempt: u32,
+    shard: ShardId,
+    term: u64,
+    desk: Arc<dyn Desk>,
+    has_left: bool,
+    /// The ledger has taken this attach. Before, its effects for the connection mean nothing: it tells them again with the attach.
     pub is_attached: bool,
     /// What the device said last.
     pub visibility: Visibility,
     /// A `Visible` command is on its way.
     pub is_telling: bool,
     /// Counts up over the user's connections: when it became visible, and when it connected.
-    pub visible_order: u64,
-    pub connect_order: u64,
+    visible_order: u64,
+    connect_order: u64,
 }
 
 impl Live {
-    /// A connection whose hello goes to the ledger now.
-    pub fn new(outbox: Arc<dyn Outbox>, attach: &Attach) -> Live {
+    /// A connection whose attach goes to the ledger now.
+    pub fn new(shard: ShardId, arrival: &Arrival) -> Live {
+        let Arrival { node, desk, term, attempt, attach, .. } = arrival;
         Live {
             connection: attach.connection,
             device: attach.device.clone(),
-            outbox,
-            max_in_flight: attach.max_in_flight,
+            node: *node,
+            attempt: *attempt,
+            shard,
+            term: *term,
+            desk: Arc::clone(desk),
+            has_left: false,
             is_attached: false,
             visibility: attach.visibility,
             is_telling: false,
@@ -39,19 +53,73 @@ impl Live {
             connect_order: 0,
         }
     }
+
+    /// Which attach of which connection it is.
+    pub fn attempt(&self) -> Attempt {
+        Attempt { connection: self.connection, number: self.attempt }
+    }
+
+    /// Tells its edge something.
+    ///
+    /// # Errors
+    /// [`NotDelivered`].
+    pub fn tell(&self, items: Vec<Item>) -> Result<(), NotDelivered> {
+        self.desk.deliver(ToEdge { attempt: self.attempt(), shard: self.shard, term: self.term, items })
+    }
+
+    /// Drops it without a word.
+    pub fn leave(mut self) {
+        self.has_left = true;
+    }
+
+    /// Drops it and tells its edge to ask anew. Gives the way back, where that was not heard.
+    pub fn send_back(mut self) -> Option<SentBack> {
+        self.has_left = true;
+        let back = SentBack { desk: Arc::clone(&self.desk), words: not_now(self.attempt(), self.shard, self.term), tries: 0 };
+        back.tell()
+    }
 }
 
 impl std::fmt::Debug for Live {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Live({})", self.connection)
+        write!(f, "Live({} {})", self.connection, self.attempt)
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
-        // Without effect where an ending was given before, as it is whenever things go as they should.
-        self.outbox.close(Ending::internal());
+        if !self.has_left {
+            // Unheard, it is a link that is down: the edge asks anew when it is up.
+            let _ = self.tell(vec![Item::NotNow]);
+        }
     }
+}
+
+/// The way to an edge that must be told to ask anew, and could not be told yet.
+pub struct SentBack {
+    desk: Arc<dyn Desk>,
+    words: ToEdge,
+    tries: u32,
+}
+
+impl SentBack {
+    /// How often it was tried in vain.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// Tells it; gives it back, when it was not heard.
+    pub fn tell(self) -> Option<SentBack> {
+        match self.desk.deliver(self.words.clone()) {
+            Err(NotDelivered::NotSent) => Some(SentBack { tries: self.tries + 1, ..self }),
+            Ok(()) | Err(NotDelivered::Cut) => None,
+        }
+    }
+}
+
+/// The word to an edge that it must ask anew.
+pub fn not_now(attempt: Attempt, shard: ShardId, term: u64) -> ToEdge {
+    ToEdge { attempt, shard, term, items: vec![Item::NotNow] }
 }
 
 /// All of them.
@@ -62,13 +130,27 @@ pub struct LiveSet {
 }
 
 impl LiveSet {
-    /// Adds a connection.
-    pub fn add(&mut self, mut live: Live) {
+    /// Adds a connection; in the place of an earlier attach of it. False: there is a later one already.
+    pub fn add(&mut self, mut live: Live) -> bool {
         self.order += 1;
         (live.connect_order, live.visible_order) = (self.order, self.order);
-        // Most users have one device: no room is made for more ahead of time.
-        self.all.reserve_exact(1);
-        self.all.push(live);
+        match self.all.iter().position(|earlier| earlier.connection == live.connection) {
+            Some(at) if self.all[at].attempt > live.attempt => {
+                live.leave();
+                return false;
+            }
+            Some(at) => {
+                // The device is where it was.
+                (live.connect_order, live.visible_order) = (self.all[at].connect_order, self.all[at].visible_order);
+                std::mem::replace(&mut self.all[at], live).leave();
+            }
+            None => {
+                // Most users have one device: no room is made for more ahead of time.
+                self.all.reserve_exact(1);
+                self.all.push(live);
+            }
+        }
+        true
     }
 
     /// Takes one out.
@@ -77,9 +159,14 @@ impl LiveSet {
         Some(self.all.swap_remove(at))
     }
 
-    /// The ids of all.
-    pub fn connections(&self) -> Vec<ConnectionId> {
-        self.all.iter().map(|live| live.connection).collect()
+    /// Takes all out.
+    pub fn take(&mut self) -> Vec<Live> {
+        std::mem::take(&mut self.all)
+    }
+
+    /// Takes those of one node out.
+    pub fn take_of(&mut self, node: NodeId) -> Vec<Live> {
+        self.all.extract_if(.., |live| live.node == node).collect()
     }
 
     /// Finds one.
@@ -90,6 +177,11 @@ impl LiveSet {
     /// Finds one, to change it.
     pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Live> {
         self.all.iter_mut().find(|live| live.connection == connection)
+    }
+
+    /// Finds one, if this attach of it is the last.
+    pub fn of_attempt(&self, attempt: Attempt) -> Option<&Live> {
+        self.get(attempt.connection).filter(|live| live.attempt == attempt.number)
     }
 
     /// The newest connection of a device.

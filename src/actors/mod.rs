@@ -1,8 +1,11 @@
-//! The actix shell around the ledger: an actor for each active user and one for each connection. It hands commands on and carries effects out, and decides nothing.
+//! The shell around the ledger, on both sides of a connection. It hands commands on and carries effects out, and decides nothing.
 //!
-//! A [`connection`] reads a socket and writes what its [`line`] holds; the [`user`] is the only one who proposes commands for that user and the only one who speaks
-//! to that user's lines; the [`registry`] finds users, starts them, and lets the idle ones go; [`connections`] watches all lines from outside, because a connection
-//! whose client doesn't read stands still, timers included.
+//! The edge holds the sockets. A [`connection`] reads one and writes what its [`line`] holds; its [`session`] knows what was told to it and what waits for an answer,
+//! makes messages of what the owner says, and attaches anew where the owner changes; it sits in a [`seat`], and all of them are the [`sessions`]. [`connections`]
+//! watches all lines from outside, because a connection whose client doesn't read stands still, timers included.
+//!
+//! The owner speaks for the ledger. The [`user`] actor is the only one who proposes commands for that user and the only one who speaks to that user's connections,
+//! each through a [`desk`], here or over a link; the [`registry`] finds users, starts them, and lets the idle ones go.
 
 pub mod limits;
 pub mod outbox;
@@ -14,9 +17,18 @@ pub mod admission;
 pub mod edge;
 pub mod wire;
 pub mod frames;
+pub mod says;
+pub mod session;
+pub mod letter;
+pub mod desk;
+pub mod routes;
+pub mod seat;
+pub mod sessions;
 pub mod attached;
 pub mod connection;
 pub mod stream;
+pub mod service;
+pub mod terms;
 pub mod door;
 pub mod registry;
 pub mod work;
@@ -28,3 +40,6 @@ pub mod user;
 #[cfg(test)]
 #[path = "fakes_for_tests.rs"]
 pub mod fakes;
+#[cfg(test)]
+#[path = "house_for_tests.rs"]
+pub mod house;

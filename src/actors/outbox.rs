@@ -5,13 +5,19 @@ use crate::protocol::code::Code;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::server_message::{Bye, ServerMessage};
 
-/// What a user actor knows of a connection.
+/// What a session knows of its client's connection.
 pub trait Outbox: Send + Sync {
     /// Queues all messages of one step for the client, or none.
     ///
     /// # Errors
     /// [`OutboxError`]; the messages are dropped, the ledger still has them.
     fn try_send(&self, batches: Vec<Batch>) -> Result<(), OutboxError>;
+
+    /// Queues what is not for the time before the welcome: behind the answer to the hello, if that is still to come.
+    ///
+    /// # Errors
+    /// [`OutboxError`]; the messages are dropped.
+    fn answer(&self, answers: Batch) -> Result<(), OutboxError>;
 
     /// Ends the connection, as [`Ending`] says. Only the first call counts.
     fn close(&self, ending: Ending);

@@ -14,49 +14,34 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::desk::Desk;
 use super::door::{Door, NotSent};
 use super::limits::Limits;
+use super::terms::Terms;
 use super::user::User;
-use super::work::{Call, Connect, Notice, Said, ToUser};
+use super::work::{Arrival, Call, Notice, ToUser};
 use crate::ledger::effect::Effect;
 use crate::ledger::engagement::{Payload, Targets};
-use crate::ledger::ids::{DeviceId, EngagementId, ShardId, UserId};
+use crate::ledger::ids::{EngagementId, ShardId, UserId};
 use crate::ledger::{Applied, Command};
-use crate::ports::{CarryOut, Propose, ProposeError};
+use crate::ports::calls::CallError;
+use crate::ports::owners::Owners;
+use crate::ports::peers::NodeId;
+use crate::ports::session::{Item, Said, ToOwner};
+use crate::ports::{CarryOut, Propose};
 use crate::telemetry::names;
 
 /// How often a message is sent to a new actor, when the last one died under it.
 const ATTEMPTS_MAX: usize = 4;
 
-/// Why a call to a user's actor failed. All may be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CallError {
-    /// Not done: the shard has no leader, or no majority.
-    #[error("the user's shard takes no commands now; hint: try again in a second")]
-    Unavailable,
-    /// It may or may not have been done.
-    #[error("the user's shard gave no answer in time; hint: send it again")]
-    Unknown,
-    /// Not done: a queue on the way is full.
-    #[error("too much waits for this user, or for this node; hint: try again in a second")]
-    Overloaded,
-}
-
-impl From<ProposeError> for CallError {
-    fn from(error: ProposeError) -> CallError {
-        match error {
-            ProposeError::Unavailable => CallError::Unavailable,
-            ProposeError::Unknown => CallError::Unknown,
-        }
-    }
-}
-
 /// What all user actors share.
 pub struct Shared {
     pub propose: Arc<dyn Propose>,
+    /// Asked for the shards of users only.
+    pub owners: Arc<dyn Owners>,
     pub limits: Arc<Limits>,
-    /// The name of this node.
-    pub node: String,
+    /// What this node owns.
+    pub terms: Terms,
 }
 
 /// The user actors of this node.
@@ -98,7 +83,7 @@ impl Registry {
     pub fn call(&self, command: Command, timeout: Duration) -> impl Future<Output = Result<Applied, CallError>> + Send + use<> {
         let (answer, answered) = oneshot::channel();
         let sent = match command.user().cloned() {
-            Some(user) => self.send(&user, ToUser::Call(Box::new(Call { command, answer }))).map(|_| ()),
+            Some(user) => self.send(&user, ToUser::Call(Box::new(Call { command, answer }))),
             // The shard's own commands are not for callers.
             None => Err(CallError::Unavailable),
         };
@@ -123,8 +108,8 @@ impl Registry {
         let sent = self.send_if_live(user, ToUser::Notice(Box::new(Notice { id, payload, targets, answer })));
         async move {
             match sent {
-                Ok(_) => {}
-                Err(NotSent::Full) => return Err(CallError::Overloaded),
+                Ok(()) => {}
+                Err(NotSent::Full(_)) => return Err(CallError::Overloaded),
                 Err(NotSent::Gone(_)) => return Ok(0),
             }
             // The actor answers without asking anybody.
@@ -132,22 +117,55 @@ impl Registry {
         }
     }
 
-    /// Hands a hello to its user's actor.
+    /// Takes what an edge says. `desk` leads back to a connection that is to be attached.
     ///
     /// # Errors
-    /// [`CallError::Overloaded`], [`CallError::Unavailable`].
-    pub fn connect(&self, user: &UserId, connect: Connect) -> Result<Arc<Door>, CallError> {
-        self.send(user, ToUser::Connect(Box::new(connect)))
+    /// What to say to the connection, when it can't be taken. (Not said here: the edge may be this thread.)
+    pub fn take(&self, node: NodeId, desk: &dyn Fn() -> Arc<dyn Desk>, message: ToOwner) -> Result<(), Vec<Item>> {
+        let Some(term) = self.reign_over(message.user()).1 else { return void(&message) };
+        match message {
+            ToOwner::Attach { user, attempt, attach, said } => {
+                let arrival = Arrival { node, desk: desk(), term, attempt: attempt.number, attach, said };
+                self.send(&user, ToUser::Attach(Box::new(arrival))).map_err(|_| vec![Item::NotNow])
+            }
+            ToOwner::Said { user, attempt, said } => match self.send_if_live(&user, ToUser::Said { attempt, said }) {
+                Ok(()) => Ok(()),
+                Err(NotSent::Full(ToUser::Said { said, .. })) => Err(not_taken(&said)),
+                // No actor, so no connection of this user.
+                Err(_) => Err(vec![Item::NotNow]),
+            },
+            ToOwner::Gone { user, device, attempt, departure } => {
+                self.insist(&user, ToUser::Gone { device, attempt, departure }).map_err(|_| vec![Item::NotNow])
+            }
+            ToOwner::Posted { user, device, said } => self.try_tell(&user, ToUser::Posted { device, said }),
+            ToOwner::Renew { user, device, expires_at_ms } => self.try_tell(&user, ToUser::Renew { device, expires_at_ms }),
+        }
     }
 
-    /// What a device said without its connection and needs no answer. Without a connection, there is nothing that it could change.
-    pub fn posted(&self, user: &UserId, device: DeviceId, messages: Vec<Said>) {
-        let _ = self.send_if_live(user, ToUser::Posted { device, messages });
+    /// The link to a node broke: all that it holds is on a lease, until it attaches it anew. Looks at every actor: not for a thread that must not be held up.
+    pub fn edge_lost(&self, node: NodeId) {
+        for door in &self.doors {
+            door.send(ToUser::EdgeLost(node));
+        }
     }
 
-    /// A device's new token, for the connection that it has, if any.
-    pub fn renew(&self, user: &UserId, device: DeviceId, expires_at_ms: u64) {
-        let _ = self.send_if_live(user, ToUser::Renew { device, expires_at_ms });
+    /// The shard of a user, and the term in which it is owned here, if it is.
+    #[must_use]
+    pub fn reign_over(&self, user: &UserId) -> (ShardId, Option<u64>) {
+        let shard = self.shared.owners.shard_of(user);
+        (shard, self.shared.terms.of(shard))
+    }
+
+    /// The bounds of the room.
+    #[must_use]
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.shared.limits)
+    }
+
+    /// Whether all that was sent to a user's actor has been taken.
+    #[cfg(test)]
+    pub fn nobody_waits_for(&self, user: &UserId) -> bool {
+        self.doors.get(user).is_none_or(|door| door.nobody_waits())
     }
 
     /// Takes an idle actor out, unless something waits for it. Only then may it stop.
@@ -155,12 +173,27 @@ impl Registry {
         self.remove_if(user, |entry| Arc::ptr_eq(entry, door) && door.nobody_waits())
     }
 
-    fn send(&self, user: &UserId, message: ToUser) -> Result<Arc<Door>, CallError> {
+    /// Without an actor, there is nothing that it could change.
+    fn try_tell(&self, user: &UserId, message: ToUser) -> Result<(), Vec<Item>> {
+        let _ = self.send_if_live(user, message);
+        Ok(())
+    }
+
+    fn send(&self, user: &UserId, message: ToUser) -> Result<(), CallError> {
+        self.start_and(user, message, Door::try_send)
+    }
+
+    /// Sends what must not be refused.
+    fn insist(&self, user: &UserId, message: ToUser) -> Result<(), CallError> {
+        self.start_and(user, message, Door::insist)
+    }
+
+    fn start_and(&self, user: &UserId, message: ToUser, how: fn(&Door, ToUser) -> Result<(), NotSent>) -> Result<(), CallError> {
         let mut message = message;
         for _ in 0..ATTEMPTS_MAX {
-            match self.send_if_live(user, message) {
-                Ok(door) => return Ok(door),
-                Err(NotSent::Full) => return Err(CallError::Overloaded),
+            match self.if_live(user, message, how) {
+                Ok(()) => return Ok(()),
+                Err(NotSent::Full(_)) => return Err(CallError::Overloaded),
                 Err(NotSent::Gone(back)) => message = back,
             }
             self.start(user)?;
@@ -168,12 +201,14 @@ impl Registry {
         Err(CallError::Unavailable)
     }
 
+    fn send_if_live(&self, user: &UserId, message: ToUser) -> Result<(), NotSent> {
+        self.if_live(user, message, Door::try_send)
+    }
+
     /// Counts the message under the guard of the entry, so that the actor cannot leave in between.
-    fn send_if_live(&self, user: &UserId, message: ToUser) -> Result<Arc<Door>, NotSent> {
+    fn if_live(&self, user: &UserId, message: ToUser, how: fn(&Door, ToUser) -> Result<(), NotSent>) -> Result<(), NotSent> {
         let Some(door) = self.doors.get(user) else { return Err(NotSent::Gone(message)) };
-        match door.try_send(message) {
-            Ok(()) => Ok(Arc::clone(&door)),
-            Err(NotSent::Full) => Err(NotSent::Full),
+        match how(&door, message) {
             Err(NotSent::Gone(back)) => {
                 // It died (a panic, or its thread is gone) without leaving.
                 let dead = Arc::clone(&door);
@@ -181,6 +216,7 @@ impl Registry {
                 self.remove_if(user, |entry| Arc::ptr_eq(entry, &dead));
                 Err(NotSent::Gone(back))
             }
+            other => other,
         }
     }
 
@@ -201,7 +237,8 @@ impl Registry {
         if let Entry::Vacant(vacant) = self.doors.entry(user.clone()) {
             // 0: no bound of the mailbox's own; the door has one.
             let (sender, receiver) = channel::<User>(0);
-            let door = Arc::new(Door::new(Addr::new(sender), self.shared.limits.user_queue_max));
+            let shard = self.shared.owners.shard_of(user);
+            let door = Arc::new(Door::new(shard, Addr::new(sender), self.shared.limits.user_queue_max));
             vacant.insert(Arc::clone(&door));
             self.count.fetch_add(1, Relaxed);
             gauge!(names::ACTORS).increment(1.0);
@@ -238,9 +275,39 @@ impl CarryOut for Registry {
         }
     }
 
-    fn owned(&self, _shard: ShardId, _term: u64) {}
+    fn owned(&self, shard: ShardId, term: u64) {
+        self.shared.terms.own(shard, term);
+    }
 
-    fn disowned(&self, _shard: ShardId) {}
+    fn disowned(&self, shard: ShardId) {
+        self.shared.terms.disown(shard);
+        for door in self.doors.iter().filter(|door| door.shard == shard) {
+            door.send(ToUser::Disowned);
+        }
+    }
+}
+
+/// What to say where the shard is not owned. What needs no answer means nothing here, and its edge asks the next owner for what does.
+fn void(message: &ToOwner) -> Result<(), Vec<Item>> {
+    match message {
+        ToOwner::Attach { .. } | ToOwner::Said { .. } => Err(vec![Item::NotNow]),
+        ToOwner::Gone { .. } | ToOwner::Posted { .. } | ToOwner::Renew { .. } => Ok(()),
+    }
+}
+
+/// What to say where too much waits. Whether a device can be seen must not get lost: then its edge tells all anew.
+fn not_taken(said: &[Said]) -> Vec<Item> {
+    let mut items = Vec::new();
+    for said in said {
+        match said {
+            Said::Ack { number, .. } | Said::Dismiss { number, .. } => items.push(Item::NotTaken { number: *number }),
+            Said::Visible(_) | Said::Seen(_) => {}
+        }
+    }
+    if said.iter().any(|said| matches!(said, Said::Visible(_))) {
+        items.push(Item::NotNow);
+    }
+    items
 }
 
 #[cfg(test)]

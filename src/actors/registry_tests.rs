@@ -4,9 +4,10 @@ use std::sync::atomic::AtomicU64;
 
 use super::*;
 use crate::actors::fakes::{FakeLedger, ack, device, until, user, yes};
+use crate::actors::house::{self, FakeOwners};
 
 fn registry(ledger: Arc<FakeLedger>, limits: Limits) -> Arc<Registry> {
-    Registry::new(Shared { propose: ledger, limits: Arc::new(limits), node: "n1".into() })
+    house::registry(ledger, FakeOwners::new(), limits)
 }
 
 fn command(name: &str) -> Command {

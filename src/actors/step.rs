@@ -1,58 +1,45 @@
-//! All that one answer of the ledger has to say, sorted by connection: the messages of each in order, put together to frames, and its end if it ends.
+//! All that one answer of the ledger has to say, sorted by connection: the words for each in order.
 
-use metrics::counter;
-
-use super::outbox::Ending;
+use crate::ledger::effect::Action;
 use crate::ledger::ids::ConnectionId;
-use crate::protocol::batch::Batch;
-use crate::protocol::server_message::ServerMessage;
-use crate::telemetry::names;
-
-/// A batch is not made longer than this by another message.
-const BATCH_BYTES: usize = 32 * 1024;
+use crate::ports::session::Item;
 
 /// What is to be said.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Step {
     /// Few: one for each connection of a user that is concerned.
     pub parts: Vec<Part>,
 }
 
 /// What one connection is told.
+#[derive(Debug)]
 pub struct Part {
     pub connection: ConnectionId,
-    pub batches: Vec<Batch>,
-    pub ending: Option<Ending>,
+    pub items: Vec<Item>,
+}
+
+impl Part {
+    /// Whether the connection ends by it.
+    pub fn is_end(&self) -> bool {
+        self.items.last().is_some_and(is_end)
+    }
 }
 
 impl Step {
-    /// Adds a message; nothing follows an ending.
-    pub fn tell(&mut self, connection: ConnectionId, message: &ServerMessage<'_>) {
-        let part = self.part(connection);
-        if part.ending.is_some() {
-            return;
-        }
-        counter!(names::MESSAGES_SENT_TOTAL, "type" => message.kind()).increment(1);
-        match part.batches.last_mut() {
-            Some(batch) if batch.len_bytes() < BATCH_BYTES => batch.push(message),
-            _ => part.batches.push(Batch::of(message)),
-        }
-    }
-
-    /// Ends a connection.
-    pub fn end(&mut self, connection: ConnectionId, ending: Ending) {
-        let part = self.part(connection);
-        part.ending.get_or_insert(ending);
-    }
-
-    fn part(&mut self, connection: ConnectionId) -> &mut Part {
-        let at = match self.parts.iter().position(|part| part.connection == connection) {
-            Some(at) => at,
+    /// Adds words; nothing follows an end.
+    pub fn tell(&mut self, connection: ConnectionId, item: Item) {
+        match self.parts.iter_mut().find(|part| part.connection == connection) {
+            Some(part) if part.is_end() => {}
+            Some(part) => part.items.push(item),
             None => {
-                self.parts.push(Part { connection, batches: Vec::new(), ending: None });
-                self.parts.len() - 1
+                // Most steps have one part with one item.
+                self.parts.reserve_exact(1);
+                self.parts.push(Part { connection, items: vec![item] });
             }
-        };
-        &mut self.parts[at]
+        }
     }
+}
+
+fn is_end(item: &Item) -> bool {
+    matches!(item, Item::Refused { .. } | Item::NotNow | Item::Do(Action::Close(_)))
 }

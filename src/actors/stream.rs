@@ -13,7 +13,7 @@ use super::line::Outgoing;
 /// A stream of events. Dropped by the server when the client is gone.
 pub struct Events {
     open: OpenLine,
-    /// Dropped with the body, which tells the user's actor that the connection was lost.
+    /// Dropped with the body, which tells the owner that the connection was lost.
     _attached: Attached,
 }
 

@@ -1,7 +1,8 @@
-//! The actor of one user: the only one who proposes commands for the user and the only one who speaks to the user's devices. It hands commands on in order, a bounded
-//! number at a time; says each answer to who asked, then carries the effects out, before it looks at anything else. It decides nothing.
+//! The actor of one user, on the node that owns the user: the only one who proposes commands for the user and the only one who speaks for the ledger to the user's
+//! connections, on whichever nodes they are. It hands commands on in order, a bounded number at a time; says each answer to who asked, then carries the effects out,
+//! before it looks at anything else. It decides nothing.
 //!
-//! [`asks`] is what comes in, [`answers`] what the ledger says to it, [`effects`] what the devices are told.
+//! [`asks`] is what comes in, [`answers`] what the ledger says to it, [`effects`] what the connections are told.
 
 mod asks;
 mod answers;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use super::door::Door;
 use super::live::LiveSet;
+use super::live::SentBack;
 use super::notices::Notices;
 use super::registry::{Registry, Shared};
 use super::settled::Settled;
@@ -27,6 +29,8 @@ use crate::ledger::time::LedgerTime;
 /// The first wait before the ledger is told again what it must know; it doubles with each try.
 const RETRY_MS: u64 = 100;
 const RETRY_MAX_MS: u64 = 5_000;
+/// By then, a link that is up has had room.
+const SENT_BACK_TRIES_MAX: u32 = 12;
 
 /// See the head of the file.
 pub struct User {
@@ -35,10 +39,14 @@ pub struct User {
     registry: Weak<Registry>,
     shared: Arc<Shared>,
     live: LiveSet,
+    /// Counts how often the shard was lost. What was proposed before means nothing to who is connected after.
+    reign: u32,
+    /// Connections whose edges must ask anew, and could not be told yet.
+    unheard: Vec<SentBack>,
     /// Commands that wait to be proposed. What comes from outside is refused past `user_queue_max`; what the ledger must know (one command for each connection that
     /// ended or changed) goes past it.
     queue: VecDeque<Work>,
-    /// Commands proposed and not answered. Invariant: at most `user_in_flight_max`.
+    /// Commands of this reign that are proposed and not answered. Invariant: at most `user_in_flight_max`.
     in_flight: usize,
     /// What waits to be told again.
     retries: usize,
@@ -65,9 +73,9 @@ impl Handler<ToUser> for User {
         self.door.entered();
         self.was_touched = true;
         match message {
-            ToUser::Connect(connect) => self.connect(*connect),
-            ToUser::Said { connection, messages } => self.said(connection, messages),
-            ToUser::Gone { connection, departure } => self.gone(connection, departure),
+            ToUser::Attach(arrival) => self.attach(*arrival),
+            ToUser::Said { attempt, said } => self.said(attempt, said),
+            ToUser::Gone { device, attempt, departure } => self.gone(device, attempt, departure),
             ToUser::Call(call) => self.call(*call),
             ToUser::Decided(decided) => self.decided(*decided, context),
             ToUser::Effects(effects) => {
@@ -76,9 +84,12 @@ impl Handler<ToUser> for User {
                 self.speak(step);
             }
             ToUser::Notice(notice) => self.notice(*notice),
-            ToUser::Posted { device, messages } => self.posted(&device, messages),
+            ToUser::Posted { device, said } => self.posted(&device, said),
             ToUser::Renew { device, expires_at_ms } => self.renew(&device, expires_at_ms),
+            ToUser::Disowned => self.disowned(),
+            ToUser::EdgeLost(node) => self.edge_lost(node),
         }
+        self.repeat_unheard(context);
         self.propose_waiting();
         self.leave_when_idle(context);
     }
@@ -93,6 +104,8 @@ impl User {
             registry,
             shared,
             live: LiveSet::default(),
+            reign: 0,
+            unheard: Vec::new(),
             queue: VecDeque::new(),
             in_flight: 0,
             retries: 0,
@@ -116,7 +129,7 @@ impl User {
                 return;
             };
             self.in_flight += 1;
-            let errand = Errand::new(Arc::clone(&self.door), asker);
+            let errand = Errand::new(Arc::clone(&self.door), self.reign, asker);
             self.shared.propose.propose(command, Box::new(move |result| errand.done(result)));
         }
     }
@@ -141,18 +154,36 @@ impl User {
             Asker::Gone { tries, .. } | Asker::Visible { tries, .. } => *tries,
             _ => return,
         };
+        self.later(tries, context, move |user| match asker {
+            Asker::Gone { device, connection, departure, tries } => user.tell_gone(device, connection, departure, tries + 1),
+            Asker::Visible { connection, tries, .. } => user.tell_visible(connection, tries + 1),
+            _ => {}
+        });
+    }
+
+    /// Does something after a while, which is longer after more tries; not, if the shard is lost meanwhile.
+    fn later(&mut self, tries: u32, context: &mut Context<Self>, act: impl FnOnce(&mut User) + 'static) {
+        let reign = self.reign;
         self.retries += 1;
         let wait_ms = RETRY_MS.saturating_mul(1 << tries.min(10)).min(RETRY_MAX_MS);
         context.run_later(Duration::from_millis(wait_ms), move |user, context| {
-            user.retries -= 1;
-            match asker {
-                Asker::Gone { device, connection, departure, tries } => user.tell_gone(device, connection, departure, tries + 1),
-                Asker::Visible { connection, tries, .. } => user.tell_visible(connection, tries + 1),
-                _ => {}
+            if user.reign == reign {
+                user.retries -= 1;
+                act(user);
+                user.repeat_unheard(context);
             }
             user.propose_waiting();
             user.leave_when_idle(context);
         });
+    }
+
+    /// An edge whose link is full does not know that it missed something: it is told until it has heard. One whose link is down will find out by itself.
+    fn repeat_unheard(&mut self, context: &mut Context<Self>) {
+        for back in std::mem::take(&mut self.unheard) {
+            if back.tries() <= SENT_BACK_TRIES_MAX {
+                self.later(back.tries(), context, move |user| user.unheard.extend(back.tell()));
+            }
+        }
     }
 
     fn is_idle(&self) -> bool {

@@ -1,58 +1,38 @@
 //! What the devices of a user see of the ledger's answers, and what the ledger hears of the devices.
 
 use super::*;
-use crate::actors::admission::HelloAcks;
 use crate::actors::fakes::{
-    FakeLedger, FakeOutbox, ack, attach, confirm, connection, device, effect, engagement, offer, until, user, window, yes, yes_and,
+    FakeLedger, ack, attach, confirm, connection, device, effect, engagement, offer, until, user, window, yes, yes_and,
 };
+use crate::actors::house::{FakeOutbox, House};
 use crate::actors::limits::Limits;
-use crate::actors::live::Live;
-use crate::actors::outbox::Outbox;
-use crate::actors::registry::CallError;
-use crate::actors::work::{Connect, Said};
+use crate::actors::seat::Seat;
+use crate::actors::session::Heard;
+use crate::actors::session::pending::Question;
 use crate::ledger::Applied;
 use crate::ledger::command::{Attach, Key, Visibility};
 use crate::ledger::effect::{Action, CloseReason, WithdrawReason};
 use crate::ledger::engagement::{Payload, Scope, Targets};
 use crate::ledger::reply::{AckReply, AttachReply, Reply, State};
+use crate::ports::calls::CallError;
 use crate::ports::{CarryOut as _, ProposeError};
 use crate::protocol::code::Code;
 use crate::protocol::refusal::Refusal;
 
-struct House {
-    ledger: Arc<FakeLedger>,
-    registry: Arc<Registry>,
-}
-
 impl House {
-    fn new(ledger: Arc<FakeLedger>) -> House {
-        House::with(ledger, Limits::default())
-    }
-
-    fn with(ledger: Arc<FakeLedger>, limits: Limits) -> House {
-        let shared = Shared { propose: ledger.clone(), limits: Arc::new(limits), node: "n1".into() };
-        House { ledger, registry: Registry::new(shared) }
-    }
-
-    fn connect(&self, attach: Attach) -> (Arc<FakeOutbox>, Arc<Door>) {
-        self.connect_to(FakeOutbox::new(), attach, Vec::new())
-    }
-
-    fn connect_to(&self, outbox: Arc<FakeOutbox>, attach: Attach, refused: Vec<(usize, Refusal)>) -> (Arc<FakeOutbox>, Arc<Door>) {
-        let live = Live::new(outbox.clone() as Arc<dyn Outbox>, &attach);
-        let acks = HelloAcks { refused, references: Vec::new() };
-        let door = self.registry.connect(&user("u1"), Connect { live, attach, acks }).unwrap();
-        (outbox, door)
-    }
-
-    fn say(&self, door: &Door, number: u64, messages: Vec<Said>) {
-        door.try_send(ToUser::Said { connection: connection(number), messages }).unwrap();
-    }
-
     /// The commands so far, each as a word.
     fn told(&self) -> Vec<String> {
         self.ledger.commands().iter().map(word).collect()
     }
+
+    /// All that was said to the user's actor has been taken.
+    async fn is_taken(&self) {
+        until("it is taken", || self.registry.nobody_waits_for(&user("u1"))).await;
+    }
+}
+
+fn say(seat: &Arc<Seat>, heard: Vec<Heard>) {
+    assert!(seat.say(heard).is_empty());
 }
 
 fn word(command: &Command) -> String {
@@ -67,8 +47,8 @@ fn word(command: &Command) -> String {
     }
 }
 
-fn said_ack(name: &str, reference: i64) -> Said {
-    Said::Ack { ack: ack(name), reference: Some(reference) }
+fn said_ack(name: &str, reference: i64) -> Heard {
+    Heard::Asked { question: Question::Ack(ack(name)), reference: Some(reference) }
 }
 
 #[actix_web::test]
@@ -86,8 +66,8 @@ async fn the_answer_comes_before_the_effects_and_all_of_it_in_one_frame() {
         };
         Some(Ok(yes_and(command, effects)))
     }));
-    let (outbox, door) = house.connect(attach("phone", 1));
-    house.say(&door, 1, vec![said_ack("a", 7)]);
+    let (outbox, seat) = house.connect(attach("phone", 1));
+    say(&seat, vec![said_ack("a", 7)]);
     until("both are answered", || outbox.kinds().len() == 6).await;
     assert_eq!(outbox.kinds(), ["welcome", "withdraw", "offer", "caught_up", "confirm", "offer"]);
     assert_eq!(outbox.frame_count(), 2);
@@ -99,8 +79,8 @@ async fn the_answer_comes_before_the_effects_and_all_of_it_in_one_frame() {
 #[actix_web::test]
 async fn what_a_client_says_before_its_welcome_comes_after_its_hello() {
     let house = House::new(FakeLedger::new(|_| None));
-    let (outbox, door) = house.connect(attach("phone", 1));
-    house.say(&door, 1, vec![said_ack("a", 1), Said::Visible(Visibility::Hidden)]);
+    let (outbox, seat) = house.connect(attach("phone", 1));
+    say(&seat, vec![said_ack("a", 1), Heard::Visible(Visibility::Hidden)]);
     until("all is proposed", || house.ledger.held_count() == 3).await;
     assert_eq!(house.told(), ["attach phone", "ack a", "Hidden"]);
     assert!(outbox.kinds().is_empty());
@@ -127,45 +107,53 @@ async fn acks_of_a_hello_are_answered_in_their_order_with_the_bad_ones_in_their_
 #[actix_web::test]
 async fn only_so_much_is_in_flight_and_what_waits_is_bounded_too() {
     let house = House::with(FakeLedger::new(|_| None), Limits { user_in_flight_max: 2, user_queue_max: 3, ..Limits::default() });
-    let (outbox, door) = house.connect(attach("phone", 1));
+    let (outbox, seat) = house.connect(attach("phone", 1));
     until("the hello is proposed", || house.ledger.held_count() == 1).await;
-    house.say(&door, 1, (0..6).map(|at| said_ack("a", at)).collect());
-    until("what is too much is refused", || outbox.kinds().len() == 3).await;
-    let refused: Vec<_> =
-        outbox.messages().iter().map(|message| (message["code"].clone(), message["ref"].as_i64(), message["retry"].clone())).collect();
-    assert_eq!(refused, [3, 4, 5].map(|at| ("rate_limited".into(), Some(at), true.into())));
+    // The second device shares the queue with the first: what the first has taken of it, the second can't have.
+    let (laptop, laptop_seat) = house.connect(attach("laptop", 2));
+    until("its hello is proposed", || house.ledger.held_count() == 2).await;
+    let refused = seat.say((0..4).map(|at| said_ack("a", at)).collect());
+    let refused: Vec<_> = refused.iter().map(|refusal| (refusal.code, refusal.reference)).collect();
+    assert_eq!(refused, [(Code::RateLimited, Some(3))]);
+    say(&laptop_seat, vec![said_ack("a", 7)]);
+    until("what is too much is refused", || laptop.kinds() == ["error"]).await;
+    let error = &laptop.messages()[0];
+    assert_eq!((&error["code"], &error["ref"], &error["retry"]), (&"rate_limited".into(), &7.into(), &true.into()));
     until("two are in flight", || house.ledger.held_count() == 2).await;
     let hello = house.ledger.commands()[0].clone();
     house.ledger.release(Ok(yes(&hello)));
     until("the next one goes", || house.ledger.commands().len() == 3).await;
-    assert_eq!(house.told(), ["attach phone", "ack a", "ack a"]);
+    assert_eq!(house.told(), ["attach phone", "attach laptop", "ack a"]);
+    assert_eq!(outbox.kinds(), ["welcome"]);
 }
 
 #[actix_web::test]
 async fn a_client_that_cannot_take_more_is_cut_and_the_ledger_told() {
     let house = House::new(FakeLedger::agreeable());
-    let (outbox, door) = house.connect_to(FakeOutbox::full_after(1), attach("phone", 1), Vec::new());
-    house.say(&door, 1, vec![said_ack("a", 1)]);
+    let (outbox, seat) = house.connect_to(FakeOutbox::full_after(1), attach("phone", 1), Vec::new());
+    say(&seat, vec![said_ack("a", 1)]);
     until("the ledger knows", || house.told().contains(&"detach phone Lost".to_owned())).await;
     assert_eq!(outbox.close_code(), Some(4440));
     // The connection's own end comes later, and changes nothing.
-    door.send(ToUser::Gone { connection: connection(1), departure: Departure::Lost });
-    house.say(&door, 1, vec![said_ack("b", 1)]);
-    until("it is taken", || door.nobody_waits()).await;
+    house.sessions.close(&seat, Departure::Lost);
+    say(&seat, vec![said_ack("b", 1)]);
+    house.is_taken().await;
     assert_eq!(house.told().last().unwrap(), "detach phone Lost");
 }
 
 #[actix_web::test]
-async fn a_shard_that_takes_nothing_is_told_to_the_clients_to_retry() {
-    let house = House::new(FakeLedger::new(|command| match command {
+async fn a_shard_that_takes_nothing_for_too_long_is_told_to_the_clients_to_retry() {
+    let ledger = FakeLedger::new(|command| match command {
         Command::Ack { .. } => Some(Err(ProposeError::Unavailable)),
         Command::Attach { attach, .. } if attach.device.as_str() == "laptop" => Some(Err(ProposeError::Unavailable)),
         _ => Some(Ok(yes(command))),
-    }));
-    let (phone, door) = house.connect(attach("phone", 1));
-    house.say(&door, 1, vec![said_ack("a", 7)]);
+    });
+    let house = House::with(ledger, Limits { request_timeout_ms: 100, ..Limits::default() });
+    let (phone, seat) = house.connect(attach("phone", 1));
+    say(&seat, vec![said_ack("a", 7)]);
     let (laptop, _) = house.connect(attach("laptop", 2));
     until("the laptop is refused", || laptop.close_code().is_some()).await;
+    until("the phone is answered", || phone.kinds().len() == 2).await;
     let error = &phone.messages()[1];
     assert_eq!(
         (&error["code"], &error["retry"], &error["ref"], &error["id"]),
@@ -173,24 +161,29 @@ async fn a_shard_that_takes_nothing_is_told_to_the_clients_to_retry() {
     );
     assert_eq!((laptop.close_code(), laptop.last_word()["code"].as_str()), (Some(1011), Some("unavailable")));
     assert_eq!(phone.close_code(), None);
-    assert!(!house.told().iter().any(|word| word.starts_with("detach")));
+    let attaches = house.told().iter().filter(|word| *word == "attach laptop").count();
+    assert!(attaches > 1, "it was tried {attaches} times");
     let call = house.registry.call(Command::Ack { user: user("u1"), device: device("x"), ack: ack("a") }, Duration::from_secs(5));
     assert_eq!(call.await, Err(CallError::Unavailable));
 }
 
 #[actix_web::test]
-async fn after_a_result_that_is_not_known_all_devices_start_anew() {
-    let house = House::new(FakeLedger::new(|command| match command {
-        Command::Ack { .. } => Some(Err(ProposeError::Unknown)),
+async fn after_a_result_that_is_not_known_all_devices_are_attached_anew_and_the_ack_is_answered() {
+    let mut has_failed = false;
+    let house = House::new(FakeLedger::new(move |command| match command {
+        Command::Ack { .. } if !std::mem::replace(&mut has_failed, true) => Some(Err(ProposeError::Unknown)),
         _ => Some(Ok(yes(command))),
     }));
-    let (phone, door) = house.connect(attach("phone", 1));
+    let (phone, seat) = house.connect(attach("phone", 1));
     let (laptop, _) = house.connect(attach("laptop", 2));
-    house.say(&door, 1, vec![said_ack("a", 7)]);
-    until("the ledger knows", || house.told().len() == 5).await;
-    assert_eq!((phone.close_code(), laptop.close_code()), (Some(1011), Some(1011)));
-    assert_eq!(phone.kinds(), ["welcome", "error"]);
-    assert_eq!(house.told()[3..], ["detach phone Lost", "detach laptop Lost"]);
+    say(&seat, vec![said_ack("a", 7)]);
+    until("all is done again", || house.told().len() == 6).await;
+    until("it is answered", || phone.kinds() == ["welcome", "confirm"]).await;
+    assert_eq!((phone.close_code(), laptop.close_code(), laptop.kinds()), (None, None, vec!["welcome".to_owned()]));
+    // The ack goes before its connection.
+    let told = house.told()[3..].to_vec();
+    let (ack, phone) = (told.iter().position(|word| word == "ack a"), told.iter().position(|word| word == "attach phone"));
+    assert!(ack.is_some() && ack < phone && told.contains(&"attach laptop".to_owned()), "{told:?}");
 }
 
 #[actix_web::test]
@@ -206,8 +199,8 @@ async fn the_ledger_is_told_of_an_end_until_it_has_heard() {
         }),
         Limits { actor_idle_ms: 1, ..Limits::default() },
     );
-    let (_, door) = house.connect(attach("phone", 1));
-    door.send(ToUser::Gone { connection: connection(1), departure: Departure::Closed });
+    let (_, seat) = house.connect(attach("phone", 1));
+    house.sessions.close(&seat, Departure::Closed);
     until("it has heard", || house.told().iter().filter(|word| *word == "detach phone Closed").count() == 3).await;
     until("the actor leaves", || house.registry.actor_count() == 0).await;
 }
@@ -218,16 +211,16 @@ async fn the_ledger_hears_the_last_that_a_device_said_of_itself() {
         Command::Visible { .. } => None,
         _ => Some(Ok(yes(command))),
     }));
-    let (_, door) = house.connect(attach("phone", 1));
-    let (hidden, visible) = (|| Said::Visible(Visibility::Hidden), || Said::Visible(Visibility::Visible));
-    house.say(&door, 1, vec![hidden(), visible(), hidden(), visible()]);
+    let (_, seat) = house.connect(attach("phone", 1));
+    let (hidden, visible) = (|| Heard::Visible(Visibility::Hidden), || Heard::Visible(Visibility::Visible));
+    say(&seat, vec![hidden(), visible(), hidden(), visible()]);
     until("it is told", || house.ledger.held_count() == 1).await;
     house.ledger.release(Err(ProposeError::Unavailable));
     until("it is told again", || house.ledger.held_count() == 1).await;
     assert_eq!(house.told(), ["attach phone", "Hidden", "Visible"]);
     let again = house.ledger.commands()[2].clone();
     house.ledger.release(Ok(yes(&again)));
-    until("it is taken", || door.nobody_waits()).await;
+    house.is_taken().await;
     assert_eq!(house.told().len(), 3);
 }
 
@@ -240,7 +233,7 @@ async fn a_connection_that_is_replaced_hears_bye_and_is_not_detached() {
         Command::Forget { .. } => Some(Ok(yes_and(command, vec![effect(connection(2), Action::Close(CloseReason::Forgotten))]))),
         _ => Some(Ok(yes(command))),
     }));
-    let (first, door) = house.connect(attach("phone", 1));
+    let (first, seat) = house.connect(attach("phone", 1));
     let (second, _) = house.connect(attach("phone", 2));
     until("the first is ended", || first.close_code().is_some()).await;
     let bye = first.last_word();
@@ -248,7 +241,7 @@ async fn a_connection_that_is_replaced_hears_bye_and_is_not_detached() {
         (first.close_code(), &bye["type"], &bye["code"], &bye["reconnect"]),
         (Some(4409), &"bye".into(), &"replaced".into(), &false.into())
     );
-    door.send(ToUser::Gone { connection: connection(1), departure: Departure::Closed });
+    house.sessions.close(&seat, Departure::Closed);
     assert!(house.registry.call(Command::Forget { user: user("u1") }, Duration::from_secs(5)).await.is_ok());
     until("the second is ended", || second.close_code().is_some()).await;
     assert_eq!((second.close_code(), &second.last_word()["code"]), (Some(4403), &"forbidden".into()));
@@ -273,22 +266,22 @@ async fn a_notice_goes_to_the_device_in_use_and_is_seen_once() {
     let house = House::new(FakeLedger::agreeable());
     let send = |name: &str, targets| house.registry.notice(&user("u1"), engagement(name), Payload("{}".into()), targets);
     assert_eq!(send("x", Targets::All).await, Ok(0));
-    let (phone, door) = house.connect(attach("phone", 1));
-    let (laptop, _) = house.connect(attach("laptop", 2));
+    let (phone, seat) = house.connect(attach("phone", 1));
+    let (laptop, laptop_seat) = house.connect(attach("laptop", 2));
     until("both are welcome", || phone.kinds().len() + laptop.kinds().len() == 2).await;
     assert_eq!(send("flash", Targets::Active).await, Ok(1));
     assert_eq!(laptop.kinds(), ["welcome", "notice"]);
-    house.say(&door, 2, vec![Said::Visible(Visibility::Hidden)]);
+    say(&laptop_seat, vec![Heard::Visible(Visibility::Hidden)]);
     assert_eq!(send("flash", Targets::Active).await, Ok(1));
     assert_eq!(phone.kinds(), ["welcome", "notice"]);
-    house.say(&door, 1, vec![Said::Visible(Visibility::Hidden)]);
+    say(&seat, vec![Heard::Visible(Visibility::Hidden)]);
     // Nobody looks: the one that connected last gets it.
     assert_eq!(send("later", Targets::Active).await, Ok(1));
     assert_eq!(laptop.kinds().len(), 3);
     assert_eq!(send("all", Targets::All).await, Ok(2));
-    let seen = || Said::Seen(engagement("flash"));
-    house.say(&door, 1, vec![seen(), seen(), Said::Seen(engagement("never"))]);
-    until("it is taken", || door.nobody_waits()).await;
+    let seen = || Heard::Seen(engagement("flash"));
+    say(&seat, vec![seen(), seen(), Heard::Seen(engagement("never"))]);
+    house.is_taken().await;
     let counted = |outcome: &str| house.told().iter().filter(|word| word.ends_with(outcome)).count();
     until("it is counted", || counted("Sent") == 5 && counted("flash Seen") == 1).await;
 }
@@ -314,17 +307,17 @@ async fn effects_of_time_reach_the_devices_that_are_there() {
     let expired = || Action::Withdraw { id: engagement("a"), window: window("w1"), reason: WithdrawReason::Expired, at: LedgerTime(1) };
     house.registry.carry_out(vec![effect(connection(1), expired())]);
     assert_eq!(house.registry.actor_count(), 0);
-    let (outbox, door) = house.connect(attach("phone", 1));
+    let (outbox, seat) = house.connect(attach("phone", 1));
     until("it is welcome", || outbox.kinds().len() == 1).await;
     house.registry.carry_out(vec![
         effect(connection(1), expired()),
         effect(connection(9), expired()),
         effect(connection(1), Action::CaughtUp),
     ]);
-    until("it is told", || door.nobody_waits()).await;
+    house.is_taken().await;
     assert_eq!(outbox.kinds(), ["welcome", "withdraw", "caught_up"]);
     assert_eq!(outbox.frame_count(), 2);
     let key = Key { id: engagement("a"), window: window("w1") };
-    house.say(&door, 1, vec![Said::Dismiss { key, reference: None }]);
+    say(&seat, vec![Heard::Asked { question: Question::Dismiss(key), reference: None }]);
     until("it is answered", || outbox.kinds().last().unwrap() == "confirm").await;
 }

@@ -2,33 +2,30 @@
 
 use actix::Message;
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::oneshot;
 
-use super::admission::HelloAcks;
-use super::live::Live;
-use super::registry::CallError;
-use crate::ledger::command::{Ack, Attach, Departure, Key, Visibility};
+use super::desk::Desk;
+use super::door::Door;
+use crate::ledger::command::{Attach, Departure, Visibility};
 use crate::ledger::effect::Effect;
 use crate::ledger::engagement::{Payload, Targets};
 use crate::ledger::ids::{ConnectionId, DeviceId, EngagementId};
 use crate::ledger::{Applied, Command};
 use crate::ports::ProposeError;
-use crate::protocol::code::Code;
-use crate::protocol::refusal::Refusal;
-
-use super::door::Door;
+use crate::ports::calls::CallError;
+use crate::ports::peers::NodeId;
+use crate::ports::session::{Attempt, Said};
 
 /// A message to a user's actor.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub enum ToUser {
-    /// A device said hello.
-    Connect(Box<Connect>),
+    /// An edge asks to attach a connection.
+    Attach(Box<Arrival>),
     /// A connected device said these things, in one frame.
-    Said { connection: ConnectionId, messages: Vec<Said> },
+    Said { attempt: Attempt, said: Vec<Said> },
     /// A connection ended.
-    Gone { connection: ConnectionId, departure: Departure },
+    Gone { device: DeviceId, attempt: Attempt, departure: Departure },
     /// A caller has a command for this user.
     Call(Box<Call>),
     /// The ledger answered.
@@ -38,39 +35,31 @@ pub enum ToUser {
     /// A fire-and-forget engagement.
     Notice(Box<Notice>),
     /// A device said these things without its connection.
-    Posted { device: DeviceId, messages: Vec<Said> },
+    Posted { device: DeviceId, said: Vec<Said> },
     /// A device renewed its token without its connection.
     Renew { device: DeviceId, expires_at_ms: u64 },
+    /// This node does not own the shard any more.
+    Disowned,
+    /// The link to this node broke: its connections are on a lease.
+    EdgeLost(NodeId),
 }
 
-/// A hello that was admitted.
-#[derive(Debug)]
-pub struct Connect {
-    pub live: Live,
+/// A connection that is to be attached.
+pub struct Arrival {
+    /// The node that holds it.
+    pub node: NodeId,
+    pub desk: Arc<dyn Desk>,
+    /// The term in which its shard was owned when it came.
+    pub term: u64,
+    /// Which attach of the connection it is.
+    pub attempt: u32,
     pub attach: Attach,
-    pub acks: HelloAcks,
+    pub said: Vec<Said>,
 }
 
-/// What a device says after its hello.
-#[derive(Clone, Debug)]
-pub enum Said {
-    Ack { ack: Ack, reference: Option<i64> },
-    Dismiss { key: Key, reference: Option<i64> },
-    Visible(Visibility),
-    Seen(EngagementId),
-}
-
-impl Said {
-    /// What to answer where it can't be taken now; none where no answer is due.
-    #[must_use]
-    pub fn refuse(&self) -> Option<Refusal> {
-        let (id, window, reference) = match self {
-            Said::Ack { ack, reference } => (&ack.id, ack.window, *reference),
-            Said::Dismiss { key, reference } => (&key.id, key.window, *reference),
-            Said::Visible(_) | Said::Seen(_) => return None,
-        };
-        let refusal = Refusal::new(Code::RateLimited, "too much waits for this user; hint: send it again in a second");
-        Some(refusal.with_reference(reference).with_key(id, window))
+impl std::fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Arrival({} {})", self.attach.connection, self.attempt)
     }
 }
 
@@ -101,6 +90,8 @@ pub struct Work {
 /// The ledger's answer to a command.
 #[derive(Debug)]
 pub struct Decided {
+    /// In which reign over the shard it was proposed, as the actor counts them.
+    pub reign: u32,
     pub asker: Asker,
     pub result: Result<Applied, ProposeError>,
 }
@@ -108,13 +99,18 @@ pub struct Decided {
 /// Who asked, and how to answer.
 #[derive(Debug)]
 pub enum Asker {
-    Hello {
-        connection: ConnectionId,
-        acks: HelloAcks,
+    Attach {
+        attempt: Attempt,
+        word: AttachWord,
     },
-    Ack(Box<AckAsker>),
+    /// A connected device that waits for the answer to what it numbered so.
+    Device {
+        attempt: Attempt,
+        device: DeviceId,
+        number: u64,
+    },
     Call {
-        device: Option<DeviceId>,
+        device: Option<Poster>,
         answer: oneshot::Sender<Result<Applied, CallError>>,
     },
     /// A connection that ended: the ledger must be told, however long it takes.
@@ -133,26 +129,31 @@ pub enum Asker {
     Nobody,
 }
 
-/// A device that waits for a confirm.
+/// What an edge is told when its attach was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachWord {
+    Welcome,
+    Resumed,
+}
+
+/// A device that acks or dismisses without its connection.
 #[derive(Debug)]
-pub struct AckAsker {
-    pub connection: ConnectionId,
+pub struct Poster {
     pub device: DeviceId,
-    pub key: Key,
-    pub reference: Option<i64>,
-    pub taken_at: Instant,
+    pub is_dismiss: bool,
 }
 
 /// Brings one answer of the ledger back to the actor, whatever happens: dropped unanswered, the result is not known.
 pub struct Errand {
     door: Arc<Door>,
+    reign: u32,
     asker: Option<Asker>,
 }
 
 impl Errand {
     /// For a command that is proposed now.
-    pub fn new(door: Arc<Door>, asker: Asker) -> Errand {
-        Errand { door, asker: Some(asker) }
+    pub fn new(door: Arc<Door>, reign: u32, asker: Asker) -> Errand {
+        Errand { door, reign, asker: Some(asker) }
     }
 
     /// Hands the result on. Called on any thread.
@@ -162,7 +163,7 @@ impl Errand {
 
     fn report(&mut self, result: Result<Applied, ProposeError>) {
         if let Some(asker) = self.asker.take() {
-            self.door.send(ToUser::Decided(Box::new(Decided { asker, result })));
+            self.door.send(ToUser::Decided(Box::new(Decided { reign: self.reign, asker, result })));
         }
     }
 }

@@ -4,7 +4,6 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::problem::{self, Problem};
 use super::{connect, messages, origin, stream};
@@ -12,8 +11,8 @@ use crate::actors::admission;
 use crate::actors::connections::NoRoom;
 use crate::actors::edge::Edge;
 use crate::actors::rate::Buckets;
-use crate::actors::registry::CallError;
 use crate::clock;
+use crate::ports::calls::Users;
 use crate::protocol::code::Code;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::token::{Claims, TokenError};
@@ -23,17 +22,17 @@ pub struct ClientEdge {
     pub(super) edge: Arc<Edge>,
     /// Origins of pages that may connect, beside the node's own: `https://app.example.com`, exactly.
     pub(super) allowed_origins: Vec<String>,
-    /// How long posted acks wait for their confirms.
-    pub(super) request_timeout: Duration,
+    /// Where posted acks go.
+    pub(super) users: Arc<dyn Users>,
     pub(super) posts: Buckets,
 }
 
 impl ClientEdge {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(edge: Arc<Edge>, allowed_origins: Vec<String>, request_timeout: Duration) -> ClientEdge {
+    pub fn new(edge: Arc<Edge>, users: Arc<dyn Users>, allowed_origins: Vec<String>) -> ClientEdge {
         let posts = Buckets::new(edge.limits.messages_per_second);
-        ClientEdge { edge, allowed_origins, request_timeout, posts }
+        ClientEdge { edge, allowed_origins, users, posts }
     }
 
     /// What the `Authorization` header says, if there is one.
@@ -68,12 +67,6 @@ impl From<NoRoom> for Problem {
     fn from(error: NoRoom) -> Problem {
         let code = if error == NoRoom::Draining { Code::Draining } else { Code::Unavailable };
         Problem::new(code, error.to_string())
-    }
-}
-
-impl From<CallError> for Problem {
-    fn from(error: CallError) -> Problem {
-        Problem::new(Code::Unavailable, error.to_string())
     }
 }
 

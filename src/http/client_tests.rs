@@ -3,9 +3,11 @@
 use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
+use async_trait::async_trait;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -17,13 +19,17 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use super::*;
 use crate::actors::connections::Connections;
 use crate::actors::fakes::{FakeLedger, effect, offer, until, user, yes, yes_and};
+use crate::actors::house::House;
 use crate::actors::limits::Limits;
-use crate::actors::registry::{Registry, Shared};
+use crate::actors::registry::Registry;
 use crate::http::socket::on_connect;
+use crate::ledger::Applied;
 use crate::ledger::Command;
 use crate::ledger::command::Departure;
-use crate::ledger::engagement::Scope;
-use crate::ledger::ids::{DeviceId, EdgeId};
+use crate::ledger::effect::Action;
+use crate::ledger::engagement::{Payload, Scope, Targets};
+use crate::ledger::ids::{DeviceId, EdgeId, EngagementId, UserId};
+use crate::ports::calls::CallError;
 use crate::protocol::token::{Verifier, mint_hs256};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -45,13 +51,13 @@ impl Drop for Node {
 }
 
 fn node(ledger: Arc<FakeLedger>, limits: Limits) -> Node {
-    let limits = Arc::new(limits);
-    let shared = Shared { propose: ledger.clone(), limits: Arc::clone(&limits), node: "n1".into() };
-    let (registry, connections) = (Registry::new(shared), Connections::new(EdgeId(1), Arc::clone(&limits)));
+    let House { registry, sessions, .. } = House::with(ledger.clone(), limits);
+    let limits = registry.limits();
+    let connections = Connections::new(EdgeId(1), Arc::clone(&limits));
     let verifier = Verifier::from_secret(SECRET).unwrap();
-    let edge = Edge { registry: Arc::clone(&registry), connections: Arc::clone(&connections), verifier, limits: Arc::clone(&limits) };
+    let edge = Edge { sessions, connections: Arc::clone(&connections), verifier, limits: Arc::clone(&limits) };
     let origins = vec!["https://app.example.com".to_owned()];
-    let data = web::Data::new(ClientEdge::new(Arc::new(edge), origins, Duration::from_secs(5)));
+    let data = web::Data::new(ClientEdge::new(Arc::new(edge), Arc::new(Callers(Arc::clone(&registry))), origins));
     let place = Arc::clone(&registry);
     let factory = move || {
         place.place(Arbiter::current());
@@ -64,6 +70,20 @@ fn node(ledger: Arc<FakeLedger>, limits: Limits) -> Node {
     actix_rt::spawn(server);
     actix_rt::spawn(Connections::sweep(Arc::downgrade(&connections)));
     Node { address, ledger, connections, registry, server: handle }
+}
+
+/// The users of this node.
+struct Callers(Arc<Registry>);
+
+#[async_trait]
+impl Users for Callers {
+    async fn call(&self, command: Command) -> Result<Applied, CallError> {
+        self.0.call(command, Duration::from_secs(5)).await
+    }
+
+    async fn notice(&self, user: UserId, id: EngagementId, payload: Payload, targets: Targets) -> Result<u32, CallError> {
+        self.0.notice(&user, id, payload, targets).await
+    }
 }
 
 fn agreeable() -> Node {
@@ -369,10 +389,16 @@ async fn a_page_of_a_listed_origin_may_post_and_read_the_answer() {
 
 #[actix_web::test]
 async fn a_client_that_never_reads_is_cut_and_freed() {
-    let ledger = FakeLedger::new(|command| match command {
+    let mut offers_count = 0;
+    let ledger = FakeLedger::new(move |command| match command {
         // Each ack brings a big offer; a client that does not read lets them pile up.
         Command::Ack { .. } => {
-            Some(Ok(yes_and(command, vec![effect(crate::actors::fakes::connection(1), offer("big", Scope::User, 15_000))])))
+            let mut action = offer("big", Scope::User, 15_000);
+            offers_count += 1;
+            if let Action::Offer(offer) = &mut action {
+                offer.offer = offers_count;
+            }
+            Some(Ok(yes_and(command, vec![effect(crate::actors::fakes::connection(1), action)])))
         }
         _ => Some(Ok(yes(command))),
     });

@@ -10,6 +10,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use crate::ledger::outcome::What;
+use crate::ports::members::Members;
 use crate::ports::{Read, ShardStatus};
 use crate::protocol::code::Code;
 use crate::telemetry::{self, names};
@@ -19,16 +20,15 @@ use super::problem::{self, Problem};
 /// What the health routes look at.
 pub struct Health {
     read: Arc<dyn Read>,
-    /// This node's id in the shards.
-    node_id: u64,
+    members: Arc<dyn Members>,
     is_draining: AtomicBool,
 }
 
 impl Health {
     /// The health of a node that is not draining.
     #[must_use]
-    pub fn new(read: Arc<dyn Read>, node_id: u64) -> Health {
-        Health { read, node_id, is_draining: AtomicBool::new(false) }
+    pub fn new(read: Arc<dyn Read>, members: Arc<dyn Members>) -> Health {
+        Health { read, members, is_draining: AtomicBool::new(false) }
     }
 
     /// From now on the node is not ready: it is going away.
@@ -42,22 +42,13 @@ impl Health {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Why the node is not ready; nothing when it is. It is ready when it owns its shards or knows who does, and is not going away.
+    /// Why the node is not ready; nothing when it is: it has joined, knows the owner of every shard, and is not going away.
     #[must_use]
     pub fn not_ready_reasons(&self) -> Vec<String> {
-        let draining = self.is_draining().then(|| "the node is going away".to_owned());
-        draining.into_iter().chain(self.read.status().iter().filter_map(|status| self.not_ready_reason(status))).collect()
-    }
-
-    fn not_ready_reason(&self, status: &ShardStatus) -> Option<String> {
-        let shard = status.shard;
-        match status.leader {
-            _ if status.is_fatal => Some(format!("shard {shard} has failed")),
-            _ if status.is_owner => None,
-            None => Some(format!("shard {shard} has no leader")),
-            Some(leader) if leader == self.node_id => Some(format!("shard {shard} is being taken over")),
-            Some(_) => None,
-        }
+        let stopping = self.is_draining().then(|| "the node is going away".to_owned());
+        let failed = self.read.status().into_iter().filter(|status| status.is_fatal);
+        let failed = failed.map(|status| format!("shard {} has failed", status.shard));
+        stopping.into_iter().chain(failed).chain(self.members.not_ready()).collect()
     }
 }
 

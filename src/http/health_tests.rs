@@ -11,6 +11,7 @@ use crate::ledger::ids::{EngagementId, ShardId, UserId};
 use crate::ledger::outcome::{CursorExpired, Outcome};
 use crate::ledger::view::{Counts, DeliveryView, EngagementView, UserView};
 use crate::ports::ReadError;
+use crate::ports::members::{ClusterView, MembershipError};
 
 const THIS_NODE: u64 = 1;
 
@@ -77,8 +78,34 @@ fn elsewhere(shard: u16) -> ShardStatus {
     ShardStatus { is_owner: false, leader: Some(2), ..owned(shard) }
 }
 
+/// Members of which this node can't serve for these reasons.
+struct NotReady(Vec<&'static str>);
+
+#[async_trait]
+impl Members for NotReady {
+    fn view(&self) -> ClusterView {
+        ClusterView::default()
+    }
+
+    fn not_ready(&self) -> Vec<String> {
+        self.0.iter().map(|reason| (*reason).to_owned()).collect()
+    }
+
+    async fn drain(&self, _: &str) -> Result<(), MembershipError> {
+        Err(MembershipError::Unavailable)
+    }
+
+    async fn remove(&self, _: &str) -> Result<(), MembershipError> {
+        Err(MembershipError::Unavailable)
+    }
+}
+
 fn health(shards: Vec<ShardStatus>) -> web::Data<Health> {
-    web::Data::new(Health::new(Arc::new(Shards(Mutex::new(shards))), THIS_NODE))
+    health_for(shards, Vec::new())
+}
+
+fn health_for(shards: Vec<ShardStatus>, reasons: Vec<&'static str>) -> web::Data<Health> {
+    web::Data::new(Health::new(Arc::new(Shards(Mutex::new(shards))), Arc::new(NotReady(reasons))))
 }
 
 async fn get(health: &web::Data<Health>, path: &str) -> (StatusCode, String) {
@@ -89,25 +116,23 @@ async fn get(health: &web::Data<Health>, path: &str) -> (StatusCode, String) {
 }
 
 #[actix_web::test]
-async fn a_node_is_ready_when_every_shard_is_owned_here_or_led_elsewhere() {
+async fn a_node_is_ready_when_nothing_speaks_against_it() {
     let health = health(vec![owned(0), elsewhere(1)]);
     assert_eq!(get(&health, "/readyz").await.0, StatusCode::OK);
     assert_eq!(get(&health, "/healthz").await, (StatusCode::OK, "{\"status\":\"ok\"}".to_owned()));
 }
 
 #[actix_web::test]
-async fn a_node_is_not_ready_while_a_shard_has_no_owner_and_says_which() {
-    let cases = [
-        (ShardStatus { is_owner: false, leader: None, ..owned(1) }, "shard 1 has no leader"),
-        (ShardStatus { is_owner: false, ..owned(1) }, "shard 1 is being taken over"),
-        (ShardStatus { is_fatal: true, ..owned(1) }, "shard 1 has failed"),
-    ];
-    for (status, reason) in cases {
-        let health = health(vec![owned(0), status]);
+async fn a_node_that_can_not_serve_says_why_and_lives_all_the_same() {
+    let failed = ShardStatus { is_fatal: true, ..owned(1) };
+    for (status, reasons, said) in
+        [(owned(1), vec!["shard 7 has no owner"], "shard 7 has no owner"), (failed, Vec::new(), "shard 1 has failed")]
+    {
+        let health = health_for(vec![owned(0), status], reasons);
         let (status, body) = get(&health, "/readyz").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(body.contains(reason) && body.contains("\"code\":\"unavailable\"") && !body.contains("shard 0"), "{body}");
-        assert_eq!(get(&health, "/healthz").await.0, StatusCode::OK, "it lives all the same");
+        assert!(body.contains(said) && body.contains("\"code\":\"unavailable\"") && !body.contains("shard 0"), "{body}");
+        assert_eq!(get(&health, "/healthz").await.0, StatusCode::OK);
     }
 }
 

@@ -15,6 +15,8 @@ use super::problem::Problem;
 /// The place of `{user}` between the slashes of `/v1/users/{user}/engagements/{id}`.
 const USER_SEGMENT: usize = 3;
 const ENGAGEMENT_SEGMENT: usize = 5;
+/// The place of `{name}` in `/v1/cluster/nodes/{name}/drain`.
+const NODE_SEGMENT: usize = 4;
 
 /// The user of a path `/v1/users/{user}…`.
 ///
@@ -30,6 +32,14 @@ pub fn user(request: &HttpRequest) -> Result<UserId, Problem> {
 /// [`Code::BadRequest`], when it is not an id.
 pub fn engagement(request: &HttpRequest) -> Result<EngagementId, Problem> {
     id(request, ENGAGEMENT_SEGMENT, "id", EngagementId::parse)
+}
+
+/// The name of the node of a path `/v1/cluster/nodes/{name}…`. Whether there is one of that name is for the cluster to say.
+///
+/// # Errors
+/// [`Code::BadRequest`], when it is not UTF-8.
+pub fn node(request: &HttpRequest) -> Result<String, Problem> {
+    id(request, NODE_SEGMENT, "name", |name| Ok(name.to_owned()))
 }
 
 /// Reads the path as it was sent: the router's own copy has invalid UTF-8 replaced, so that two ids could be taken for one.

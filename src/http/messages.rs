@@ -1,23 +1,25 @@
 //! `POST /v1/messages`: client messages without a connection, answered in their order. It is what a client of a stream talks by, and what a page sends as it unloads.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::poll;
 use metrics::counter;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::Poll;
 
 use super::client_edge::ClientEdge;
 use super::origin;
 use super::problem::Problem;
 use crate::actors::admission;
 use crate::actors::rate::Verdict;
-use crate::actors::registry::CallError;
-use crate::actors::work::Said;
 use crate::clock;
 use crate::ledger::command::Key;
 use crate::ledger::ids::{DeviceId, UserId};
 use crate::ledger::reply::Reply;
 use crate::ledger::time::LedgerTime;
 use crate::ledger::{Applied, Command};
+use crate::ports::calls::CallError;
+use crate::ports::session::{Said, ToOwner};
 use crate::protocol::batch::Batch;
 use crate::protocol::client_message::{ClientMessage, Token};
 use crate::protocol::code::Code;
@@ -50,7 +52,10 @@ async fn take(request: &HttpRequest, payload: web::Payload, edge: &ClientEdge) -
     }
     let poster = Poster { edge, user: claims.user, device };
     // All are on their way before the first is waited for: the user's actor takes them in this order.
-    let slots: Vec<Slot> = messages.into_iter().map(|message| poster.post(message)).collect();
+    let mut slots = Vec::with_capacity(messages.len());
+    for message in messages {
+        slots.push(poster.post(message).await);
+    }
     let mut answers = Batch::default();
     for slot in slots {
         slot.finish(&mut answers).await;
@@ -59,7 +64,7 @@ async fn take(request: &HttpRequest, payload: web::Payload, edge: &ClientEdge) -
 }
 
 /// What becomes of one message.
-enum Slot {
+enum Slot<'a> {
     /// No answer is due.
     Done,
     Refused(Refusal),
@@ -69,11 +74,13 @@ enum Slot {
     Asked {
         key: Key,
         reference: Option<i64>,
-        answered: Pin<Box<dyn Future<Output = Result<Applied, CallError>>>>,
+        answered: Asked<'a>,
     },
 }
 
-impl Slot {
+type Asked<'a> = Pin<Box<dyn Future<Output = Result<Applied, CallError>> + Send + 'a>>;
+
+impl Slot<'_> {
     async fn finish(self, answers: &mut Batch) {
         match self {
             Slot::Done => {}
@@ -117,8 +124,8 @@ struct Poster<'a> {
     device: DeviceId,
 }
 
-impl Poster<'_> {
-    fn post(&self, message: Result<ClientMessage, Refusal>) -> Slot {
+impl<'a> Poster<'a> {
+    async fn post(&self, message: Result<ClientMessage, Refusal>) -> Slot<'a> {
         if self.edge.posts.take(&self.user, clock::monotonic_ms()) != Verdict::Taken {
             counter!(names::LIMITED_TOTAL, "limit" => "messages_per_second").increment(1);
             let named = message.map_or_else(|refusal| refusal, |message| message.refuse(Code::RateLimited, ""));
@@ -137,11 +144,11 @@ impl Poster<'_> {
         match message {
             ClientMessage::Ack { ack, reference } => {
                 let key = Key { id: ack.id.clone(), window: ack.window };
-                self.ask(Command::Ack { user, device, ack }, key, reference)
+                self.ask(Command::Ack { user, device, ack }, key, reference).await
             }
             ClientMessage::Dismiss { key, reference } => {
                 let Key { id, window } = key.clone();
-                self.ask(Command::Dismiss { user, device, id, window }, key, reference)
+                self.ask(Command::Dismiss { user, device, id, window }, key, reference).await
             }
             ClientMessage::Visible(visibility) => self.say(Said::Visible(visibility)),
             ClientMessage::Seen(id) => self.say(Said::Seen(id)),
@@ -151,17 +158,22 @@ impl Poster<'_> {
         }
     }
 
-    fn ask(&self, command: Command, key: Key, reference: Option<i64>) -> Slot {
-        let answered = self.edge.edge.registry.call(command, self.edge.request_timeout);
-        Slot::Asked { key, reference, answered: Box::pin(answered) }
+    async fn ask(&self, command: Command, key: Key, reference: Option<i64>) -> Slot<'a> {
+        let mut answered = self.edge.users.call(command);
+        // Asked here, waited for later.
+        if let Poll::Ready(result) = poll!(&mut answered) {
+            answered = Box::pin(std::future::ready(result));
+        }
+        Slot::Asked { key, reference, answered }
     }
 
-    fn say(&self, said: Said) -> Slot {
-        self.edge.edge.registry.posted(&self.user, self.device.clone(), vec![said]);
+    fn say(&self, said: Said) -> Slot<'a> {
+        let (user, device) = (self.user.clone(), self.device.clone());
+        self.edge.edge.sessions.post(ToOwner::Posted { user, device, said: vec![said] });
         Slot::Done
     }
 
-    fn renew(&self, token: &Token) -> Slot {
+    fn renew(&self, token: &Token) -> Slot<'a> {
         let claims = match self.edge.edge.verifier.verify(&token.0, clock::wall_ms()) {
             Ok(claims) => claims,
             Err(error) => return Slot::Refused(admission::refusal(error)),
@@ -170,7 +182,8 @@ impl Poster<'_> {
         if claims.user != self.user || !is_same_device {
             return Slot::Refused(Refusal::new(Code::Forbidden, "the token is for another user or device"));
         }
-        self.edge.edge.registry.renew(&self.user, self.device.clone(), claims.expires_at_ms);
+        let (user, device, expires_at_ms) = (claims.user, self.device.clone(), claims.expires_at_ms);
+        self.edge.edge.sessions.post(ToOwner::Renew { user, device, expires_at_ms });
         Slot::Done
     }
 }

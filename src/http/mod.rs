@@ -9,6 +9,7 @@ mod measure;
 mod deadline;
 pub mod health;
 pub mod cluster;
+pub mod backup;
 pub mod routes;
 pub mod state;
 pub mod problem;

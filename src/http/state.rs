@@ -1,4 +1,4 @@
-//! What the handlers of the API share, and the seams to the rest of the node: [`Users`] leads to the actors, [`Nodes`] knows who is who.
+//! What the handlers of the API share, and the seams to the rest of the node: [`Users`] leads to the actors, [`Owners`] knows who is who.
 //! Calls are retried here, inside the time that a request has; nothing else waits for the ledger.
 
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::ledger::engagement::{Payload, Targets};
-use crate::ledger::ids::{EdgeId, EngagementId, ShardId, UserId};
+use crate::ledger::ids::{EngagementId, UserId};
 use crate::ledger::{Applied, Command};
 pub use crate::ports::calls::{CallError, Users};
+use crate::ports::owners::Owners;
 use crate::ports::{Read, ReadError};
 use crate::protocol::code::Code;
 
@@ -22,35 +23,11 @@ use super::problem::Problem;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Who is who in the cluster.
-pub trait Nodes: Send + Sync {
-    /// The node that ran, or runs, as this edge.
-    fn of_edge(&self, edge: EdgeId) -> Option<String>;
-    /// The node that owns this shard.
-    fn owner_of(&self, shard: ShardId) -> Option<String>;
-}
-
-/// A cluster of one: every edge and every owner is this node.
-#[derive(Clone, Debug)]
-pub struct OneNode {
-    pub name: String,
-}
-
-impl Nodes for OneNode {
-    fn of_edge(&self, _edge: EdgeId) -> Option<String> {
-        Some(self.name.clone())
-    }
-
-    fn owner_of(&self, _shard: ShardId) -> Option<String> {
-        Some(self.name.clone())
-    }
-}
-
 /// What an [`Api`] is built from.
 pub struct Parts {
     pub users: Arc<dyn Users>,
     pub read: Arc<dyn Read>,
-    pub nodes: Arc<dyn Nodes>,
+    pub owners: Arc<dyn Owners>,
     pub keys: ApiKeys,
     pub bounds: Bounds,
     /// The time in which a write must be committed.
@@ -61,7 +38,7 @@ pub struct Parts {
 pub struct Api {
     pub users: Arc<dyn Users>,
     pub read: Arc<dyn Read>,
-    pub nodes: Arc<dyn Nodes>,
+    pub owners: Arc<dyn Owners>,
     pub keys: ApiKeys,
     pub limits: Limits,
     request_timeout: Duration,
@@ -76,7 +53,7 @@ impl Api {
         Api {
             users: parts.users,
             read: parts.read,
-            nodes: parts.nodes,
+            owners: parts.owners,
             keys: parts.keys,
             limits,
             request_timeout: parts.request_timeout,

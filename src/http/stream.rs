@@ -38,7 +38,7 @@ async fn open(request: &HttpRequest, payload: web::Payload, edge: &ClientEdge) -
     let open = edge.edge.connections.open(Kind::Stream, handle)?;
     let arrival = Arrival { connection: open.line.id, bearer: bearer.as_ref(), wall_ms: clock::wall_ms() };
     let admitted = admission::admit(&edge.edge.verifier, hello, &arrival)?;
-    let attached = Attached::attach(&edge.edge.registry, &open.line, admitted)?;
+    let attached = Attached::attach(&edge.edge.sessions, &open.line, admitted);
     Ok(Events::new(open, attached))
 }
 

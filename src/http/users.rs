@@ -41,7 +41,7 @@ fn user_answer(api: &Api, user: UserId, view: UserView) -> UserAnswer {
     let shard = api.read.shard_of(&user);
     let device_answer = |device: DeviceView| DeviceAnswer {
         device: device.device.to_string(),
-        node: api.nodes.of_edge(device.connection.edge),
+        node: api.owners.name_of_edge(device.connection.edge),
         visible: device.visible,
         connected_at: device.connected_at.0,
         lease_until: device.lease_until.map(|at| at.0),
@@ -49,7 +49,7 @@ fn user_answer(api: &Api, user: UserId, view: UserView) -> UserAnswer {
     UserAnswer {
         user,
         shard: shard.0,
-        owner: api.nodes.owner_of(shard),
+        owner: api.owners.owner_of(shard).and_then(|owner| api.owners.name_of(owner.node)),
         window: view.window.map(WindowAnswer::from),
         devices: view.devices.into_iter().map(device_answer).collect(),
         buffered: Buffered { deliveries: view.buffered_count, bytes: view.buffered_bytes },

@@ -3,22 +3,28 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::NodeError;
+use super::alone::Alone;
 use super::files::Room;
 use super::users::ActorUsers;
 use crate::actors;
+use crate::actors::connections::Connections;
 use crate::actors::registry::{Registry, Shared};
+use crate::actors::terms::Terms;
 use crate::config::{Auth, Config, Storage};
 use crate::http::auth::ApiKeys;
-use crate::http::cluster::Member;
 use crate::http::limits::Bounds;
 use crate::http::server;
-use crate::http::state::{OneNode, Parts};
+use crate::http::state::Parts;
 use crate::http::tls;
 use crate::ledger::ids::EdgeId;
 use crate::ledger::limits::Settings;
 use crate::ledger::time::Millis;
+use crate::ports::Read as _;
+use crate::ports::calls::Users;
+use crate::ports::owners::Owners;
 use crate::protocol::token::Verifier;
 use crate::shard::Shards;
 use crate::shard::config::{ShardsConfig, Tuning};
@@ -122,21 +128,29 @@ pub(super) fn actor_limits(config: &Config) -> actors::limits::Limits {
         actor_idle_ms: limits.user_idle.ms(),
         close_timeout_ms: limits.close_timeout.ms(),
         write_timeout_ms: limits.write_timeout.ms(),
+        request_timeout_ms: config.http.request_timeout.ms(),
+        lease_ms: config.cluster.lease.ms(),
         send_buffer_bytes: limits.send_buffer.as_usize(),
     }
 }
 
-pub(super) fn shared(config: &Config, shards: Arc<Shards>, limits: Arc<actors::limits::Limits>) -> Shared {
-    Shared { propose: shards, limits, node: config.node.name.clone() }
+pub(super) fn shared(shards: Arc<Shards>, owners: Arc<dyn Owners>, limits: Arc<actors::limits::Limits>) -> Shared {
+    let terms = Terms::new(shards.shard_count());
+    Shared { propose: shards, owners, limits, terms }
 }
 
-pub(super) fn api(config: &Config, shards: Arc<Shards>, registry: Arc<Registry>) -> Parts {
-    let Config { http, limits, auth, node, .. } = config;
+/// How posted acks and calls get to the users.
+pub(super) fn users(config: &Config, registry: &Arc<Registry>) -> Arc<dyn Users> {
+    Arc::new(ActorUsers { registry: Arc::clone(registry), timeout: config.http.request_timeout.duration() })
+}
+
+pub(super) fn api(config: &Config, members: Arc<Alone>, users: Arc<dyn Users>) -> Parts {
+    let Config { http, limits, auth, .. } = config;
     let request_timeout = http.request_timeout.duration();
     Parts {
-        users: Arc::new(ActorUsers { registry, timeout: request_timeout }),
-        read: shards,
-        nodes: Arc::new(OneNode { name: node.name.clone() }),
+        users,
+        read: members.shards.clone(),
+        owners: members,
         keys: ApiKeys::new(auth.api_keys.clone()),
         bounds: Bounds {
             publishes_per_second: limits.publishes_per_second,
@@ -152,9 +166,15 @@ pub(super) fn api(config: &Config, shards: Arc<Shards>, registry: Arc<Registry>)
 }
 
 /// This node, as the others are told of it.
-pub(super) fn member(config: &Config, (id, address): (u64, SocketAddr)) -> Member {
-    let cluster = config.cluster.advertise.clone().unwrap_or_else(|| config.cluster.listen.to_string());
-    Member { name: config.node.name.clone(), id, http: address.to_string(), cluster }
+pub(super) fn alone(config: &Config, address: SocketAddr, (shards, connections): (Arc<Shards>, Arc<Connections>)) -> Alone {
+    Alone {
+        name: config.node.name.clone(),
+        http: config.http_address(address.port()),
+        cluster: config.cluster_address(config.cluster.listen.port()),
+        shards,
+        connections,
+        is_stopping: AtomicBool::new(false),
+    }
 }
 
 fn as_usize(count: u32) -> usize {

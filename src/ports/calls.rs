@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::ProposeError;
 use crate::ledger::engagement::{Payload, Targets};
 use crate::ledger::ids::{EngagementId, UserId};
 use crate::ledger::{Applied, Command};
@@ -19,6 +20,15 @@ pub enum CallError {
     /// Not done: a queue on the way is full.
     #[error("the user's queue is full")]
     Overloaded,
+}
+
+impl From<ProposeError> for CallError {
+    fn from(error: ProposeError) -> CallError {
+        match error {
+            ProposeError::Unavailable => CallError::Unavailable,
+            ProposeError::Unknown => CallError::Unknown,
+        }
+    }
 }
 
 /// The way to the users.

@@ -44,8 +44,8 @@ pub enum ToOwner {
     Attach { user: UserId, attempt: Attempt, attach: Attach, said: Vec<Said> },
     /// A connected device said these things, in this order.
     Said { user: UserId, attempt: Attempt, said: Vec<Said> },
-    /// A connection ended.
-    Gone { user: UserId, attempt: Attempt, departure: Departure },
+    /// A connection ended. Names its device, because the owner may have let go of this connection before, and the ledger not.
+    Gone { user: UserId, device: DeviceId, attempt: Attempt, departure: Departure },
     /// A device said these things without its connection; none of them wants an answer.
     Posted { user: UserId, device: DeviceId, said: Vec<Said> },
     /// A device brought a new token without its connection: its connection, if it has one, is good until then.
@@ -92,12 +92,22 @@ pub enum Item {
     Answer { number: u64, reply: AckReply },
     /// An ack or a dismiss that was not taken: too much waits for this user.
     NotTaken { number: u64 },
+    /// The device acked or dismissed this without its connection, and was answered there: nothing is told, but the edge's books must have it.
+    Noted { key: Key, step: u32, hold: Hold },
     /// An effect.
     Do(Action),
     /// A fire-and-forget engagement.
     Notice { id: EngagementId, payload: Payload, at: LedgerTime },
     /// The device brought a new token elsewhere.
     Renew { expires_at_ms: u64 },
+}
+
+/// Whether a device still holds what it acked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hold {
+    Kept,
+    /// It is settled, or put off.
+    Over,
 }
 
 /// Why an attach was turned down.

@@ -12,7 +12,7 @@ use crate::ports::peers::NodeId;
 
 const VERSION: u32 = 2;
 /// The first node of a cluster; later ones get theirs from the cluster, and no id is ever given twice.
-const FIRST_NODE: NodeId = NodeId(1);
+pub(super) const FIRST_NODE: NodeId = NodeId(1);
 
 /// A node that belongs to a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

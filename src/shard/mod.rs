@@ -23,6 +23,8 @@ pub mod change_error;
 pub mod shards;
 pub mod meta_group;
 pub mod alone;
+pub mod backup_file;
+pub mod restore;
 
 mod types;
 mod files;
@@ -61,6 +63,7 @@ mod transfer;
 mod ownership;
 mod hand_over;
 mod wipe;
+mod backup;
 #[cfg(test)]
 mod tests;
 

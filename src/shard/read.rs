@@ -42,7 +42,7 @@ impl Shards {
 }
 
 /// Asks a majority whether this node still leads, and waits until what was committed by then is applied.
-async fn confirm_ownership(group: &Group) -> Result<(), ReadError> {
+pub(super) async fn confirm_ownership(group: &Group) -> Result<(), ReadError> {
     group.core.raft.ensure_linearizable(ReadPolicy::ReadIndex).await.map(drop).map_err(|_| ReadError)
 }
 

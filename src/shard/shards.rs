@@ -45,7 +45,7 @@ pub struct Shards {
     pub(super) read_timeout: Duration,
     service: Arc<RaftService>,
     identity: Identity,
-    runtime: Handle,
+    pub(super) runtime: Handle,
     home: Home,
 }
 

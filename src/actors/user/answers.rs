@@ -1,31 +1,28 @@
-//! What the ledger says to a command: told to who asked, before the effects. A result that isn't known is told as such, and all connections start anew.
+//! What the ledger says to a command: told to who asked, before the effects. A result that isn't known is not told: all connections are sent back to their edges, which
+//! ask anew with all that is not answered.
 
 use actix::Context;
-use metrics::{counter, histogram};
 
 use super::User;
-use crate::actors::admission::HelloAcks;
-use crate::actors::outbox::Ending;
 use crate::actors::step::Step;
-use crate::actors::work::{AckAsker, Asker, Decided};
-use crate::clock;
+use crate::actors::work::{Asker, AttachWord, Decided, Poster};
 use crate::ledger::Applied;
-use crate::ledger::command::Visibility;
+use crate::ledger::command::{Key, Visibility};
 use crate::ledger::ids::{ConnectionId, DeviceId};
 use crate::ledger::reply::{AckReply, AttachReply, Reply};
-use crate::ledger::window::Window;
 use crate::ports::ProposeError;
-use crate::protocol::code::Code;
-use crate::protocol::refusal::Refusal;
-use crate::protocol::server_message::{Answer, ServerMessage, Welcome};
-use crate::telemetry::names;
+use crate::ports::session::{AttachRefused, Attempt, Hold, Item};
 
 impl User {
     pub(super) fn decided(&mut self, decided: Decided, context: &mut Context<Self>) {
+        let Decided { reign, asker, result } = decided;
+        if reign != self.reign {
+            return late(asker, result);
+        }
         self.in_flight -= 1;
-        match decided.result {
-            Ok(applied) => self.applied(decided.asker, applied),
-            Err(error) => self.failed(decided.asker, error, context),
+        match result {
+            Ok(applied) => self.applied(asker, applied),
+            Err(error) => self.failed(asker, error, context),
         }
     }
 
@@ -33,18 +30,24 @@ impl User {
         self.last_at = applied.at;
         let mut step = Step::default();
         match (asker, applied.reply) {
-            (Asker::Hello { connection, acks }, Reply::Attach(reply)) => self.attached(&mut step, connection, reply, acks),
-            (Asker::Ack(asker), Reply::Ack(reply)) => self.acked(&mut step, &asker, reply),
+            (Asker::Attach { attempt, word }, Reply::Attach(reply)) => self.attached(&mut step, attempt, word, reply),
+            (Asker::Device { attempt, device, number }, Reply::Ack(reply)) => {
+                self.remember(&reply, &device);
+                if self.live.of_attempt(attempt).is_some() {
+                    step.tell(attempt.connection, Item::Answer { number, reply });
+                }
+            }
             (Asker::Call { device, answer }, reply) => {
-                if let (Some(device), Reply::Ack(AckReply::Confirm(confirm))) = (&device, &reply) {
-                    self.settled.confirmed(confirm, device);
+                if let (Some(poster), Reply::Ack(reply)) = (&device, &reply) {
+                    self.remember(reply, &poster.device);
+                    self.note(&mut step, poster, reply);
                 }
                 // A caller who is gone needs no answer.
                 let _ = answer.send(Ok(Applied { at: applied.at, reply, effects: Vec::new() }));
             }
             (Asker::Visible { connection, visibility, .. }, _) => self.shown(connection, visibility),
             (Asker::Gone { .. } | Asker::Nobody, _) => {}
-            (Asker::Hello { .. } | Asker::Ack(_), reply) => {
+            (Asker::Attach { .. } | Asker::Device { .. }, reply) => {
                 unreachable!("the ledger answers each command in its own way, not with {reply:?}")
             }
         }
@@ -52,79 +55,48 @@ impl User {
         self.speak(step);
     }
 
-    fn attached(&mut self, step: &mut Step, connection: ConnectionId, reply: AttachReply, asked: HelloAcks) {
-        // It may have gone meanwhile; then the ledger hears of that next.
-        let Some(live) = self.live.get_mut(connection) else { return };
-        let device = live.device.clone();
-        match reply {
+    fn attached(&mut self, step: &mut Step, attempt: Attempt, word: AttachWord, reply: AttachReply) {
+        // It may have gone meanwhile; then the ledger hears of that next. Or its edge has asked anew.
+        if self.live.of_attempt(attempt).is_none() {
+            return;
+        }
+        let Some(live) = self.live.get_mut(attempt.connection) else { return };
+        let refused = |why, acks| Item::Refused { why, acks };
+        let item = match reply {
             AttachReply::Attached { window, acks } => {
                 live.is_attached = true;
-                let acks = self.answers(acks, asked, &device);
-                self.welcome(step, connection, window, &acks);
+                let device = live.device.clone();
+                acks.iter().for_each(|reply| self.remember(reply, &device));
+                match word {
+                    AttachWord::Welcome => Item::Welcome { window, at: self.last_at, acks },
+                    AttachWord::Resumed => Item::Resumed,
+                }
             }
             AttachReply::TooManyDevices { acks } => {
-                for (answer, reference) in self.answers(acks, asked, &device) {
-                    step.tell(connection, &answer.message(reference));
-                }
-                counter!(names::LIMITED_TOTAL, "limit" => "connections_per_user").increment(1);
-                let refusal = Refusal::new(Code::TooManyConnections, "this user has all the connections that one may have");
-                step.end(connection, Ending::refused(&refusal));
+                let device = live.device.clone();
+                acks.iter().for_each(|reply| self.remember(reply, &device));
+                refused(AttachRefused::TooManyDevices, acks)
             }
-            AttachReply::Replaced => step.end(connection, Ending::internal()),
-            AttachReply::Full => {
-                counter!(names::LIMITED_TOTAL, "limit" => "ledger_bytes_per_shard").increment(1);
-                step.end(connection, Ending::refused(&Refusal::new(Code::Unavailable, "the user's shard is full")));
-            }
+            AttachReply::Full => refused(AttachRefused::Full, Vec::new()),
+            AttachReply::Replaced => refused(AttachRefused::Replaced, Vec::new()),
+        };
+        step.tell(attempt.connection, item);
+    }
+
+    /// Notes what was confirmed as settled.
+    fn remember(&mut self, reply: &AckReply, device: &DeviceId) {
+        if let AckReply::Confirm(confirm) = reply {
+            self.settled.confirmed(confirm, device);
         }
     }
 
-    fn welcome(&mut self, step: &mut Step, connection: ConnectionId, window: Window, acks: &[(Answer, Option<i64>)]) {
-        let Some(live) = self.live.get(connection) else { return };
-        let welcome = Welcome {
-            user: &self.user,
-            device: &live.device,
-            connection,
-            node: &self.shared.node,
-            window,
-            server_time: self.last_at,
-            heartbeat_ms: self.shared.limits.heartbeat_ms,
-            max_in_flight: live.max_in_flight,
-            acks,
-        };
-        step.tell(connection, &ServerMessage::Welcome(welcome));
-    }
-
-    /// Puts the answers to a hello's acks back in order, with those that never went to the ledger in their places.
-    fn answers(&mut self, replies: Vec<AckReply>, asked: HelloAcks, device: &DeviceId) -> Vec<(Answer, Option<i64>)> {
-        let mut answers: Vec<Answer> = replies.into_iter().map(|reply| self.answer(reply, device)).collect();
-        for (index, refusal) in asked.refused {
-            counter!(names::ACKS_TOTAL, "result" => refusal.code.name()).increment(1);
-            answers.insert(index.min(answers.len()), Answer::Error(refusal));
-        }
-        let references = asked.references.into_iter().chain(std::iter::repeat(None));
-        answers.iter_mut().zip(references.clone()).for_each(|(answer, reference)| answer.refer_to(reference));
-        answers.into_iter().zip(references).collect()
-    }
-
-    fn answer(&mut self, reply: AckReply, device: &DeviceId) -> Answer {
-        let answer = Answer::from(reply);
-        let result = match &answer {
-            Answer::Confirm(confirm) => {
-                self.settled.confirmed(confirm, device);
-                "confirm"
-            }
-            Answer::Error(refusal) => refusal.code.name(),
-        };
-        counter!(names::ACKS_TOTAL, "result" => result).increment(1);
-        answer
-    }
-
-    fn acked(&mut self, step: &mut Step, asker: &AckAsker, reply: AckReply) {
-        let mut answer = self.answer(reply, &asker.device);
-        answer.refer_to(asker.reference);
-        step.tell(asker.connection, &answer.message(asker.reference));
-        let took = clock::monotonic().saturating_duration_since(asker.taken_at);
-        histogram!(names::ACK_SECONDS).record(took.as_secs_f64());
+    /// The edge of the device that posted hears what became of it: the ledger tells the others only.
+    fn note(&self, step: &mut Step, poster: &Poster, reply: &AckReply) {
+        let AckReply::Confirm(confirm) = reply else { return };
+        let Some(live) = self.live.of_device(&poster.device).filter(|live| live.is_attached) else { return };
+        let key = Key { id: confirm.id.clone(), window: confirm.window };
+        let hold = if poster.is_dismiss || confirm.state.is_settled() { Hold::Over } else { Hold::Kept };
+        step.tell(live.connection, Item::Noted { key, step: confirm.step, hold });
     }
 
     /// The ledger knows this of the device; perhaps the device has changed its mind since.
@@ -138,10 +110,13 @@ impl User {
 
     fn failed(&mut self, asker: Asker, error: ProposeError, context: &mut Context<Self>) {
         match asker {
-            Asker::Hello { connection, .. } if error == ProposeError::Unavailable => self.end(connection, Ending::unavailable()),
-            // It may be attached: the ledger is told that it's gone.
-            Asker::Hello { connection, .. } => self.cut(connection, Ending::unavailable()),
-            Asker::Ack(asker) => self.not_acked(&asker),
+            Asker::Attach { attempt, .. } => {
+                if self.live.of_attempt(attempt).is_some() {
+                    self.send_back(attempt.connection);
+                }
+            }
+            // Its edge keeps it, and asks the next owner, or gives up on it in time.
+            Asker::Device { .. } => {}
             Asker::Call { answer, .. } => {
                 let _ = answer.send(Err(error.into()));
             }
@@ -153,20 +128,19 @@ impl User {
         }
     }
 
-    fn not_acked(&mut self, asker: &AckAsker) {
-        let refusal = Refusal::new(Code::Unavailable, "the user's shard gave no answer; hint: keep the ack and send it again")
-            .with_reference(asker.reference)
-            .with_key(&asker.key.id, asker.key.window);
-        counter!(names::ACKS_TOTAL, "result" => refusal.code.name()).increment(1);
-        let mut step = Step::default();
-        step.tell(asker.connection, &ServerMessage::Error(&refusal));
-        self.speak(step);
-    }
-
-    /// A command whose result isn't known may have had effects that never came. Rather than guess which, all devices connect again and get what they miss.
+    /// A command whose result isn't known may have had effects that never came. Rather than guess which, all connections are attached anew: then the ledger tells each
+    /// what it misses.
     fn start_anew(&mut self) {
-        for connection in self.live.connections() {
-            self.cut(connection, Ending::unavailable());
+        for live in self.live.take() {
+            self.unheard.extend(live.send_back());
         }
+    }
+}
+
+/// What was proposed when the shard was owned before. Who called is told what became of it; it means nothing to who is connected now.
+fn late(asker: Asker, result: Result<Applied, ProposeError>) {
+    if let Asker::Call { answer, .. } = asker {
+        // A caller who is gone needs no answer.
+        let _ = answer.send(result.map(|applied| Applied { effects: Vec::new(), ..applied }).map_err(Into::into));
     }
 }

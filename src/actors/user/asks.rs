@@ -1,53 +1,69 @@
-//! What comes in from connections and callers: made into commands, or refused where too much waits.
+//! What comes in from edges and callers: made into commands, or refused where too much waits.
 
 use metrics::counter;
 
 use super::User;
-use crate::actors::outbox::Ending;
-use crate::actors::registry::CallError;
+use crate::actors::live::{Live, not_now};
 use crate::actors::step::Step;
-use crate::actors::work::{AckAsker, Asker, Call, Connect, Notice, Said, Work};
+use crate::actors::work::{Arrival, Asker, AttachWord, Call, Notice, Poster, Work};
 use crate::clock;
 use crate::ledger::Command;
-use crate::ledger::command::{Departure, Key, Visibility};
+use crate::ledger::command::{Departure, Greeting, Key, Visibility};
 use crate::ledger::ids::{ConnectionId, DeviceId, EngagementId};
 use crate::ledger::outcome::NoticeOutcome;
 use crate::ledger::time::LedgerTime;
-use crate::protocol::code::Code;
-use crate::protocol::refusal::Refusal;
-use crate::protocol::server_message::ServerMessage;
+use crate::ports::calls::CallError;
+use crate::ports::peers::NodeId;
+use crate::ports::session::{AttachRefused, Attempt, Item, Said};
 use crate::telemetry::names;
 
 impl User {
-    pub(super) fn connect(&mut self, connect: Connect) {
-        let Connect { live, attach, acks } = connect;
-        let connection = live.connection;
-        self.live.add(live);
-        if self.queue_is_full() {
-            return self.end(connection, Ending::refused(&Refusal::new(Code::RateLimited, TOO_MUCH_WAITS)));
+    pub(super) fn attach(&mut self, arrival: Arrival) {
+        let attempt = Attempt { connection: arrival.attach.connection, number: arrival.attempt };
+        // The shard may have been lost since it came.
+        if self.shared.terms.of(self.door.shard) != Some(arrival.term) {
+            let _ = arrival.desk.deliver(not_now(attempt, self.door.shard, arrival.term));
+            return;
         }
+        if !self.live.add(Live::new(self.door.shard, &arrival)) {
+            return;
+        }
+        let Arrival { attach, said, .. } = arrival;
+        let word = if attach.greeting == Greeting::Hello { AttachWord::Welcome } else { AttachWord::Resumed };
+        let room = self.shared.limits.user_queue_max.saturating_sub(self.queue.len());
         let command = Command::Attach { user: self.user.clone(), attach };
-        self.queue.push_back(Work { command, asker: Asker::Hello { connection, acks } });
+        let attach = Work { command, asker: Asker::Attach { attempt, word } };
+        match word {
+            AttachWord::Welcome if room == 0 => self.tell_one(attempt, Item::Refused { why: AttachRefused::Overloaded, acks: Vec::new() }),
+            AttachWord::Welcome => {
+                self.queue.push_back(attach);
+                self.said(attempt, said);
+            }
+            AttachWord::Resumed if room <= said.len() => self.send_back(attempt.connection),
+            AttachWord::Resumed => {
+                // First what the client said, so that it is not told again what it has done with.
+                self.said(attempt, said);
+                self.queue.push_back(attach);
+            }
+        }
     }
 
-    pub(super) fn said(&mut self, connection: ConnectionId, messages: Vec<Said>) {
-        let Some(live) = self.live.get(connection) else { return };
+    pub(super) fn said(&mut self, attempt: Attempt, said: Vec<Said>) {
+        let Some(live) = self.live.of_attempt(attempt) else { return };
         let device = live.device.clone();
         let mut step = Step::default();
-        for message in messages {
-            let from = From { connection, device: &device };
-            match message {
-                Said::Ack { ack, reference } => {
-                    let key = Key { id: ack.id.clone(), window: ack.window };
-                    let command = Command::Ack { user: self.user.clone(), device: device.clone(), ack };
-                    self.ask(&mut step, from, command, (key, reference));
+        for said in said {
+            let user = self.user.clone();
+            match said {
+                Said::Ack { ack, number } => {
+                    let asker = Asker::Device { attempt, device: device.clone(), number };
+                    self.ask(&mut step, Work { command: Command::Ack { user, device: device.clone(), ack }, asker });
                 }
-                Said::Dismiss { key, reference } => {
-                    let (user, Key { id, window }) = (self.user.clone(), key.clone());
-                    let command = Command::Dismiss { user, device: device.clone(), id, window };
-                    self.ask(&mut step, from, command, (key, reference));
+                Said::Dismiss { key: Key { id, window }, number } => {
+                    let asker = Asker::Device { attempt, device: device.clone(), number };
+                    self.ask(&mut step, Work { command: Command::Dismiss { user, device: device.clone(), id, window }, asker });
                 }
-                Said::Visible(visibility) => self.show(connection, visibility),
+                Said::Visible(visibility) => self.show(attempt.connection, visibility),
                 Said::Seen(id) => self.seen(&device, id),
             }
         }
@@ -55,16 +71,11 @@ impl User {
     }
 
     /// Takes an ack or a dismiss on.
-    fn ask(&mut self, step: &mut Step, from: From<'_>, command: Command, (key, reference): (Key, Option<i64>)) {
-        if self.queue_is_full() {
-            let refusal = Refusal::new(Code::RateLimited, TOO_MUCH_WAITS).with_reference(reference).with_key(&key.id, key.window);
-            counter!(names::ACKS_TOTAL, "result" => refusal.code.name()).increment(1);
-            step.tell(from.connection, &ServerMessage::Error(&refusal));
-            return;
+    fn ask(&mut self, step: &mut Step, work: Work) {
+        match work.asker {
+            Asker::Device { attempt, number, .. } if self.queue_is_full() => step.tell(attempt.connection, Item::NotTaken { number }),
+            _ => self.queue.push_back(work),
         }
-        let taken_at = clock::monotonic();
-        let asker = AckAsker { connection: from.connection, device: from.device.clone(), key, reference, taken_at };
-        self.queue.push_back(Work { command, asker: Asker::Ack(Box::new(asker)) });
     }
 
     fn show(&mut self, connection: ConnectionId, visibility: Visibility) {
@@ -73,11 +84,34 @@ impl User {
         }
     }
 
-    pub(super) fn gone(&mut self, connection: ConnectionId, departure: Departure) {
-        // One that was ended from here has been told of already.
-        if let Some(live) = self.live.remove(connection) {
-            self.tell_gone(live.device.clone(), connection, departure, 0);
+    /// The ledger hears of it also where this actor knows nothing of the connection: it may have sent it back to its edge, or be a new one.
+    pub(super) fn gone(&mut self, device: DeviceId, attempt: Attempt, departure: Departure) {
+        if let Some(live) = self.live.remove(attempt.connection) {
+            live.leave();
         }
+        self.tell_gone(device, attempt.connection, departure, 0);
+    }
+
+    /// The link to a node broke.
+    pub(super) fn edge_lost(&mut self, node: NodeId) {
+        for live in self.live.take_of(node) {
+            self.tell_gone(live.device.clone(), live.connection, Departure::Lost, 0);
+            live.leave();
+        }
+    }
+
+    /// Another node owns the user, or none: what is connected goes there by itself, and who waits is told what is known.
+    pub(super) fn disowned(&mut self) {
+        self.live.take().into_iter().for_each(Live::leave);
+        for Work { asker, .. } in std::mem::take(&mut self.queue) {
+            if let Asker::Call { answer, .. } = asker {
+                // A caller who is gone needs no answer.
+                let _ = answer.send(Err(CallError::Unavailable));
+            }
+        }
+        self.reign += 1;
+        (self.in_flight, self.retries) = (0, 0);
+        self.unheard = Vec::new();
     }
 
     pub(super) fn call(&mut self, call: Call) {
@@ -88,16 +122,17 @@ impl User {
             return;
         }
         let device = match &command {
-            Command::Ack { device, .. } | Command::Dismiss { device, .. } => Some(device.clone()),
+            Command::Ack { device, .. } => Some(Poster { device: device.clone(), is_dismiss: false }),
+            Command::Dismiss { device, .. } => Some(Poster { device: device.clone(), is_dismiss: true }),
             _ => None,
         };
         self.queue.push_back(Work { command, asker: Asker::Call { device, answer } });
     }
 
-    pub(super) fn posted(&mut self, device: &DeviceId, messages: Vec<Said>) {
+    pub(super) fn posted(&mut self, device: &DeviceId, said: Vec<Said>) {
         let connection = self.live.of_device(device).map(|live| live.connection);
-        for message in messages {
-            match (message, connection) {
+        for said in said {
+            match (said, connection) {
                 (Said::Visible(visibility), Some(connection)) => self.show(connection, visibility),
                 (Said::Seen(id), _) => self.seen(device, id),
                 // Acks without a connection come as calls.
@@ -107,8 +142,8 @@ impl User {
     }
 
     pub(super) fn renew(&mut self, device: &DeviceId, expires_at_ms: u64) {
-        if let Some(live) = self.live.of_device(device) {
-            live.outbox.renew(expires_at_ms);
+        if let Some(attempt) = self.live.of_device(device).map(Live::attempt) {
+            self.tell_one(attempt, Item::Renew { expires_at_ms });
         }
     }
 
@@ -118,7 +153,7 @@ impl User {
         let mut step = Step::default();
         let targets = self.live.targets(targets);
         for connection in &targets {
-            step.tell(*connection, &ServerMessage::Notice { id: &id, payload: &payload, at });
+            step.tell(*connection, Item::Notice { id: id.clone(), payload: payload.clone(), at });
         }
         self.speak(step);
         let mut device_count = 0;
@@ -148,13 +183,4 @@ impl User {
             self.queue.push_back(Work { command, asker: Asker::Nobody });
         }
     }
-}
-
-const TOO_MUCH_WAITS: &str = "too much waits for this user; hint: send it again in a second";
-
-/// Who said something.
-#[derive(Clone, Copy)]
-struct From<'a> {
-    connection: ConnectionId,
-    device: &'a DeviceId,
 }

@@ -1,86 +1,79 @@
-//! What the devices are told: effects made into messages, all of one step into one frame for each connection. A device that can't take them is cut; the ledger still
-//! has what it misses.
+//! What the connections are told: all of one step in one delivery to each. One that can't be told is dropped; the ledger still has what it misses.
 
 use metrics::counter;
 use tracing::{debug, error};
 
 use super::User;
-use crate::actors::outbox::{Ending, OutboxError};
+use crate::actors::desk::NotDelivered;
 use crate::actors::step::{Part, Step};
 use crate::ledger::command::Departure;
-use crate::ledger::effect::{Action, CloseReason, Effect, Offer};
-use crate::ledger::ids::ConnectionId;
-use crate::protocol::code::Code;
-use crate::protocol::server_message::{Bye, ServerMessage};
+use crate::ledger::effect::{Action, Effect, Offer};
+use crate::ledger::ids::{ConnectionId, DeviceId};
+use crate::ports::session::{Attempt, Item};
 use crate::telemetry::names;
 
 impl User {
     pub(super) fn carry_out(&mut self, step: &mut Step, effects: Vec<Effect>) {
         for Effect { connection, action, .. } in effects {
-            let message = match &action {
-                Action::Offer(offer) => {
-                    self.watch(connection, offer);
-                    ServerMessage::Offer(offer)
-                }
-                Action::Progress { id, window, step, data } => {
-                    ServerMessage::Progress { id, window: *window, step: *step, data: data.as_ref() }
-                }
-                Action::Withdraw { id, window, reason, at } => ServerMessage::Withdraw { id, window: *window, reason: *reason, at: *at },
-                Action::Window(window) => ServerMessage::Window(*window),
-                Action::CaughtUp => ServerMessage::CaughtUp,
-                Action::Close(reason) => {
-                    step.end(connection, Ending::bye(bye(*reason)));
-                    continue;
-                }
-            };
-            step.tell(connection, &message);
+            // One whose attach is not answered is told all of it then.
+            let Some(live) = self.live.get(connection).filter(|live| live.is_attached) else { continue };
+            if let Action::Offer(offer) = &action {
+                self.watch(&live.device, offer);
+            }
+            step.tell(connection, Item::Do(action));
         }
     }
 
-    fn watch(&self, connection: ConnectionId, offer: &Offer) {
-        counter!(names::OFFERS_TOTAL).increment(1);
-        let Some(live) = self.live.get(connection) else { return };
-        if self.settled.forbids(offer, &live.device) {
+    fn watch(&self, device: &DeviceId, offer: &Offer) {
+        if self.settled.forbids(offer, device) {
             counter!(names::REDELIVERY_AFTER_ACK_TOTAL).increment(1);
-            error!(%connection, window = %offer.window, "the ledger offers what was confirmed as settled");
+            error!(user_device = %device, window = %offer.window, "the ledger offers what was confirmed as settled");
         }
     }
 
     /// Says all of a step, connection by connection. Who is gone hears nothing.
     pub(super) fn speak(&mut self, step: Step) {
-        for Part { connection, batches, ending } in step.parts {
+        for part in step.parts {
+            let (connection, is_end) = (part.connection, part.is_end());
+            let Part { items, .. } = part;
             let Some(live) = self.live.get(connection) else { continue };
-            let is_slow = live.outbox.try_send(batches) == Err(OutboxError::Full);
-            match ending {
-                _ if is_slow => {
-                    debug!(%connection, "the client doesn't read: it is cut");
-                    self.cut(connection, Ending::slow_consumer());
-                }
-                Some(ending) => self.end(connection, ending),
-                None => {}
+            match live.tell(items) {
+                Ok(()) if is_end => self.leave(connection),
+                Ok(()) => {}
+                Err(why) => self.lose(connection, why),
             }
         }
     }
 
-    /// Ends a connection that the ledger does not have, or has let go of.
-    pub(super) fn end(&mut self, connection: ConnectionId, ending: Ending) {
+    /// The same, for one word.
+    pub(super) fn tell_one(&mut self, attempt: Attempt, item: Item) {
+        let mut step = Step::default();
+        step.tell(attempt.connection, item);
+        self.speak(step);
+    }
+
+    /// Drops a connection that the ledger does not have, or has let go of.
+    fn leave(&mut self, connection: ConnectionId) {
         if let Some(live) = self.live.remove(connection) {
-            live.outbox.close(ending);
+            live.leave();
         }
     }
 
-    /// Ends a connection that the ledger has, or may have, and tells it.
-    pub(super) fn cut(&mut self, connection: ConnectionId, ending: Ending) {
-        if let Some(live) = self.live.remove(connection) {
-            live.outbox.close(ending);
-            self.tell_gone(live.device.clone(), connection, Departure::Lost, 0);
+    /// Drops a connection that could not be told something.
+    fn lose(&mut self, connection: ConnectionId, why: NotDelivered) {
+        let Some(live) = self.live.remove(connection) else { return };
+        debug!(%connection, ?why, "a connection is lost");
+        self.tell_gone(live.device.clone(), connection, Departure::Lost, 0);
+        match why {
+            NotDelivered::Cut => live.leave(),
+            NotDelivered::NotSent => self.unheard.extend(live.send_back()),
         }
     }
-}
 
-fn bye(reason: CloseReason) -> Bye {
-    match reason {
-        CloseReason::Replaced => Bye { code: Code::Replaced, reason: "another connection of this device took over", after_ms: 0 },
-        CloseReason::Forgotten => Bye { code: Code::Forbidden, reason: "the user was forgotten", after_ms: 0 },
+    /// Has the edge of a connection ask anew, without a word to the ledger.
+    pub(super) fn send_back(&mut self, connection: ConnectionId) {
+        if let Some(live) = self.live.remove(connection) {
+            self.unheard.extend(live.send_back());
+        }
     }
 }

@@ -15,7 +15,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{cluster, delivery_answers, many, outcomes, problem, publish, users};
+use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,6 +35,9 @@ use super::{cluster, delivery_answers, many, outcomes, problem, publish, users};
         users::withdraw,
         outcomes::outcomes,
         cluster::cluster,
+        cluster::drain,
+        cluster::remove,
+        backup::shard,
         others::connect,
         others::stream,
         others::messages,

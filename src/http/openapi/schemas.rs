@@ -108,6 +108,20 @@ pub struct EngagementPath {
     id: String,
 }
 
+/// The path to a node.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct NodePath {
+    /// The node's name: 1 to 64 letters, digits, dots, hyphens, underscores.
+    #[param(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._-]+$")]
+    name: String,
+}
+
+/// Bytes that are no text.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Octets(Vec<u8>);
+
 /// An error (RFC 9457).
 #[derive(ToSchema)]
 pub struct Problem {

@@ -8,6 +8,7 @@ use utoipa::openapi::{Object, ObjectBuilder, Type};
 use crate::ledger::engagement::{Scope, SettleOn, Targets};
 use crate::ledger::outcome::{Reason, What};
 use crate::ledger::reply::State;
+use crate::ports::members::NodeState;
 
 const STATES: [State; 9] = [
     State::Queued,
@@ -47,6 +48,11 @@ pub fn id() -> Object {
 /// The states of a delivery.
 pub fn state() -> Object {
     one_of(&STATES)
+}
+
+/// How a node is.
+pub fn node_state() -> Object {
+    one_of(&NodeState::ALL)
 }
 
 /// Why a delivery ended without the person's doing; `null` when it didn't.

@@ -18,8 +18,11 @@ use crate::ledger::{Applied, Command};
 use crate::ports::{Read, ReadError, ShardStatus};
 
 use crate::http::auth::ApiKeys;
+use crate::http::cluster::Cluster;
 use crate::http::limits::Bounds;
-use crate::http::state::{Api, CallError, OneNode, Parts, Users};
+use crate::http::state::{Api, CallError, Parts, Users};
+
+use super::members::FakeMembers;
 
 /// The shards of the fake ledger; a user's shard is the length of the id.
 pub const SHARD_COUNT: u16 = 3;
@@ -184,7 +187,9 @@ impl Read for FakeRead {
 pub struct FakeNode {
     pub users: Arc<FakeUsers>,
     pub read: Arc<FakeRead>,
+    pub members: Arc<FakeMembers>,
     pub api: Arc<Api>,
+    pub cluster: Arc<Cluster>,
 }
 
 /// A node with three keys, `publish-key`, `read-key` and `admin-key`, that gives a write 100 ms.
@@ -196,14 +201,16 @@ pub fn node() -> FakeNode {
 pub fn node_with(bounds: Bounds) -> FakeNode {
     let users = Arc::new(FakeUsers::default());
     let read = Arc::new(FakeRead { facts: Mutex::new(Facts::default()), changed: watch::Sender::new(0) });
+    let members = Arc::new(FakeMembers::default());
     let keys = [("shop", Role::Publish, "publish-key"), ("desk", Role::Read, "read-key"), ("ops", Role::Admin, "admin-key")];
     let api = Api::new(Parts {
         users: Arc::clone(&users) as Arc<dyn Users>,
         read: Arc::clone(&read) as Arc<dyn Read>,
-        nodes: Arc::new(OneNode { name: "n1".to_owned() }),
+        owners: members.clone(),
         keys: ApiKeys::new(keys.map(|(name, role, secret)| ApiKey { name: name.to_owned(), key: Secret::new(secret), role }).to_vec()),
         bounds,
         request_timeout: Duration::from_millis(100),
     });
-    FakeNode { users, read, api: Arc::new(api) }
+    let cluster = Cluster::new(members.clone(), members.clone(), Duration::from_millis(100));
+    FakeNode { users, read, members, api: Arc::new(api), cluster: Arc::new(cluster) }
 }

@@ -1,10 +1,12 @@
 //! The promises of CONTRACT §7, asked of the routes over fakes of the rest of the node.
 
 mod fakes;
+mod members;
 mod publishing;
 mod reading;
 mod feeding;
 mod refusing;
+mod clustering;
 
 use actix_web::body::to_bytes;
 use actix_web::dev::ServiceResponse;
@@ -55,8 +57,8 @@ fn admin(method: Method, path: &str) -> TestRequest {
 
 /// The answer of the app before its body is read.
 async fn start(node: &FakeNode, request: TestRequest) -> ServiceResponse {
-    let data = web::Data::from(Arc::clone(&node.api));
-    let app = App::new().app_data(data).configure(routes::routes).configure(health::routes).configure(client_edge::routes);
+    let (api, cluster) = (web::Data::from(Arc::clone(&node.api)), web::Data::from(Arc::clone(&node.cluster)));
+    let app = App::new().app_data(api).app_data(cluster).configure(routes::routes).configure(health::routes).configure(client_edge::routes);
     let app = app.default_service(web::to(problem::no_route));
     let app = test::init_service(app).await;
     match test::try_call_service(&app, request.to_request()).await {

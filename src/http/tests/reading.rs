@@ -56,7 +56,7 @@ fn hold(node: &FakeNode, deliveries: Vec<DeliveryView>) {
 #[actix_web::test]
 async fn a_user_is_shown_with_shard_owner_window_devices_and_buffer() {
     let node = node();
-    let connection = ConnectionId { edge: EdgeId(7), number: 1 };
+    let connection = ConnectionId { edge: EdgeId(2), number: 1 };
     let window = Window { id: "w1a".parse().unwrap(), opened_at: LedgerTime(5), closes_at: LedgerTime(9) };
     let devices = vec![DeviceView { device: device("d1"), connection, visible: true, connected_at: LedgerTime(6), lease_until: None }];
     node.read.change(|facts| {
@@ -64,8 +64,8 @@ async fn a_user_is_shown_with_shard_owner_window_devices_and_buffer() {
     });
     let answer = send(&node, admin(Method::GET, "/v1/users/u1")).await;
     let expected = json!({
-        "user": "u1", "shard": 2, "owner": "n1", "window": {"id": "w1a", "opened_at": 5, "closes_at": 9},
-        "devices": [{"device": "d1", "node": "n1", "visible": true, "connected_at": 6}], "buffered": {"deliveries": 3, "bytes": 700},
+        "user": "u1", "shard": 2, "owner": "n3", "window": {"id": "w1a", "opened_at": 5, "closes_at": 9},
+        "devices": [{"device": "d1", "node": "n2", "visible": true, "connected_at": 6}], "buffered": {"deliveries": 3, "bytes": 700},
     });
     assert_eq!((answer.status.as_u16(), answer.json()), (200, expected));
     send(&node, admin(Method::GET, "/v1/users/u2")).await.problem(404, "not_found");

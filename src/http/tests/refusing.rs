@@ -14,7 +14,7 @@ use crate::http::limits::Bounds;
 use crate::http::routes::{Access, ROUTES};
 
 fn path(template: &str) -> String {
-    template.replace("{user}", "u1").replace("{id}", "nps")
+    template.replace("{user}", "u1").replace("{id}", "nps").replace("{name}", "n2")
 }
 
 #[actix_web::test]
@@ -63,7 +63,16 @@ async fn what_each_role_may_do_is_as_the_documentation_says() {
     let writes = ["POST /v1/users/{user}/engagements", "DELETE /v1/users/{user}/engagements/{id}", "POST /v1/engagements"];
     assert_eq!(may(Role::Publish), [writes[0], reads[0], reads[1], writes[1], reads[2], writes[2]]);
     assert_eq!(may(Role::Read), [reads[0], reads[1], reads[2], "GET /v1/outcomes"]);
-    assert_eq!(may(Role::Admin), ["DELETE /v1/users/{user}", "GET /v1/cluster"]);
+    assert_eq!(
+        may(Role::Admin),
+        [
+            "DELETE /v1/users/{user}",
+            "GET /v1/cluster",
+            "GET /v1/cluster/backup",
+            "POST /v1/cluster/nodes/{name}/drain",
+            "DELETE /v1/cluster/nodes/{name}",
+        ]
+    );
 }
 
 #[actix_web::test]

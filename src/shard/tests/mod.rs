@@ -17,3 +17,4 @@ mod failover;
 mod transfers;
 mod leaving;
 mod meta;
+mod backups;
