@@ -1,6 +1,9 @@
 //! What a shard's commit path carries: acks in a closed loop through [`Shards`], in memory and on disk, with few and many at a time. Says nothing of sockets.
-//! With `snapshot` as its argument: how long commands wait while a shard of a million users is snapshot and moved to another node.
+//! With `snapshot` as its argument: how long commands wait while a shard of a million users is snapshot and moved to another node; with `idle`: what nodes take that
+//! have nothing to do.
 
+mod idle;
+mod nodes;
 mod snapshot;
 
 use std::path::Path;
@@ -151,6 +154,8 @@ criterion_group!(benches, commits);
 fn main() {
     if std::env::args().any(|argument| argument == "snapshot") {
         snapshot::run();
+    } else if std::env::args().any(|argument| argument == "idle") {
+        idle::run();
     } else {
         benches();
         Criterion::default().configure_from_args().final_summary();

@@ -1,56 +1,24 @@
 //! How long commands wait while a shard of a million users is snapshot, and moved to another node of the same process.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use engage::clock;
 use engage::ledger::Command;
 use engage::ledger::ids::ShardId;
-use engage::ledger::limits::Settings;
-use engage::ports::peers::{Answer, Lane, NodeId, PeerError, Peers, Serve, Service};
+use engage::ports::peers::NodeId;
 use engage::ports::{Propose, Read};
-use engage::shard::alone::Nothing;
-use engage::shard::{Home, Seams, Shards, ShardsConfig};
-use tokio::runtime::{Builder, Handle};
+use engage::shard::{Shards, ShardsConfig};
+use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+
+use crate::nodes::{self, Calls};
 
 const USERS: u64 = 1_000_000;
 const SHARD: ShardId = ShardId(0);
 const AT_A_TIME: u64 = 2_000;
-
-/// Links that are calls.
-#[derive(Clone, Default)]
-struct Calls(Arc<Mutex<BTreeMap<NodeId, Arc<dyn Serve>>>>);
-
-struct End(Calls, NodeId);
-
-impl Calls {
-    fn service(&self, to: NodeId) -> Result<Arc<dyn Serve>, PeerError> {
-        self.0.lock().expect("no holder panics").get(&to).cloned().ok_or(PeerError::NotSent)
-    }
-}
-
-#[async_trait]
-impl Peers for End {
-    fn tell(&self, to: NodeId, _: Lane, _: Service, body: Bytes) -> Result<(), PeerError> {
-        self.0.service(to)?.told(self.1, body);
-        Ok(())
-    }
-
-    async fn ask(&self, to: NodeId, _: Lane, _: Service, body: Bytes, timeout: Duration) -> Result<Bytes, PeerError> {
-        let (sender, receiver) = oneshot::channel();
-        let send = move |body| {
-            sender.send(body).ok();
-        };
-        self.0.service(to)?.asked(self.1, body, Answer::new(send));
-        tokio::time::timeout(timeout, receiver).await.ok().and_then(Result::ok).ok_or(PeerError::NoAnswer)
-    }
-}
 
 /// Measures, and prints what it measured.
 pub fn run() {
@@ -65,11 +33,16 @@ pub fn run() {
     }
 }
 
+fn tune(config: &mut ShardsConfig) {
+    config.shard_count = 1;
+    config.tuning.snapshot_interval_ms = 15_000;
+}
+
 async fn measure(data_dir: Option<&Path>) {
     let calls = Calls::default();
-    let first = start(NodeId(1), data_dir, &calls, None).await;
+    let first = nodes::start(NodeId(1), (data_dir, tune), &calls, None).await;
     first.wait_until_led(Duration::from_secs(30)).await.expect("a node alone leads");
-    let second = start(NodeId(2), data_dir, &calls, Some(first.cluster_id())).await;
+    let second = nodes::start(NodeId(2), (data_dir, tune), &calls, Some(&first)).await;
     fill(&first).await;
     println!("  {USERS} users are there");
 
@@ -93,27 +66,6 @@ async fn measure(data_dir: Option<&Path>) {
     println!("  users on the other node: {}", second.status()[0].counts.users);
     first.stop().await;
     second.stop().await;
-}
-
-async fn start(id: NodeId, data_dir: Option<&Path>, calls: &Calls, cluster_id: Option<&str>) -> Arc<Shards> {
-    let data_dir = data_dir.map(|folder| folder.join(id.to_string()));
-    let mut settings = Settings::default();
-    settings.ledger_bytes_max = u64::MAX;
-    let mut config = ShardsConfig::new(data_dir.clone(), "bench", settings);
-    config.shard_count = 1;
-    config.tuning.snapshot_interval_ms = 15_000;
-    let home = Home::open(data_dir.as_deref()).expect("there is a folder");
-    match cluster_id {
-        None => drop(home.found(1).expect("it is a new cluster")),
-        Some(cluster_id) => {
-            home.prepare_join().expect("it is a new node");
-            home.joined(cluster_id, id, 1).expect("it has joined");
-        }
-    }
-    let seams = Seams { peers: Arc::new(End(calls.clone(), id)), effects: Arc::new(super::Nobody), meta: Arc::new(Nothing) };
-    let shards = Shards::start(config, home, seams, Handle::current()).await.expect("the shards start");
-    calls.0.lock().expect("no holder panics").insert(id, shards.raft_service());
-    shards
 }
 
 fn snapshot_index(shards: &Shards) -> u64 {

@@ -52,6 +52,7 @@ mod snapshot_receiver;
 mod service;
 mod queue;
 mod in_flight;
+mod hold;
 mod proposer;
 mod raft_group;
 mod group;
