@@ -124,11 +124,9 @@ impl State {
                 self.bury(node);
                 return Ok(Reply::Done);
             }
+            Standing::Ready | Standing::Draining if !self.may_lead_without(node) => return Err(Refusal::LastNode { name }),
             Standing::Ready if reach == Reach::Reachable => return Err(Refusal::NotDrained { name }),
             Standing::Ready | Standing::Draining => {}
-        }
-        if !self.may_lead_without(node) {
-            return Err(Refusal::LastNode { name });
         }
         self.set_standing(node, Standing::Leaving);
         Ok(Reply::Done)

@@ -10,9 +10,7 @@ use tracing::{info, warn};
 use super::read::confirm_ownership;
 use super::shards::Shards;
 use super::snapshot::{self, Header};
-use super::types::SnapshotMeta;
 use crate::clock;
-use crate::ledger::Ledger;
 use crate::ledger::ids::ShardId;
 use crate::ports::backup::{Backup, BackupError};
 
@@ -26,9 +24,7 @@ impl Backup for Shards {
         let group = self.groups.shard(shard).filter(|group| group.is_served()).ok_or(BackupError::NotOwner)?;
         let confirmed = tokio::time::timeout(self.read_timeout, confirm_ownership(&group)).await;
         confirmed.ok().and_then(Result::ok).ok_or(BackupError::Unavailable)?;
-        let view = group.ledger.read(Ledger::view);
-        // Which entry it is of means nothing in another cluster.
-        let meta = SnapshotMeta::default();
+        let (meta, view) = group.core.machine.freeze();
         let (pieces, receiver) = mpsc::channel(PIECES_MAX);
         self.runtime.spawn_blocking(move || {
             let started = clock::monotonic();

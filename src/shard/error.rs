@@ -40,10 +40,7 @@ pub enum ShardError {
     #[error("the log of this node, {path}, is gone; hint: {hint}", hint = DAMAGED_HINT)]
     LogMissing { path: PathBuf },
     /// It was written by another version of this program.
-    #[error(
-        "{path} was written by another version of this program (format {found}); hint: run the version that wrote it; to go on with this one, {hint}",
-        hint = DAMAGED_HINT
-    )]
+    #[error("{path} was written by another version of this program (format {found}); hint: run the version that wrote it")]
     OtherVersion { path: PathBuf, found: u32 },
     /// Something in the log is not what was written.
     #[error("the log in {path} is damaged at {place}: {reason}; hint: {hint}", hint = DAMAGED_HINT)]

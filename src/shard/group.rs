@@ -8,9 +8,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::warn;
 
 use super::error::ShardError;
+use super::hold::Hold;
 use super::ledger_cell::LedgerCell;
 use super::members;
-use super::proposer::{Hold, Parts, Proposer, Reign};
+use super::proposer::{Parts, Proposer, Reign};
 use super::queue::Queue;
 use super::raft_group::{Common, RaftGroup};
 use super::types::Vote;
@@ -152,11 +153,9 @@ impl Group {
 
     /// Has the proposer hold back what comes, and waits until nothing is in flight. It goes on when what is returned is dropped.
     pub async fn hold(&self) -> Option<oneshot::Sender<()>> {
-        let (release, released) = oneshot::channel();
-        let (held, is_held) = oneshot::channel();
-        self.holds.send(Hold { held, released }).await.ok()?;
-        is_held.await.ok()?;
-        Some(release)
+        let (hold, holder) = Hold::new();
+        self.holds.send(hold).await.ok()?;
+        holder.held().await
     }
 
     /// How the group is.

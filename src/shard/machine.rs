@@ -114,8 +114,8 @@ impl MachineShared {
         Ok(replies)
     }
 
-    /// Of what has just been applied. openraft neither applies nor replaces while this runs.
-    fn freeze(&self) -> (SnapshotMeta, Box<dyn Frozen>) {
+    /// What a snapshot is made from, as of now. Exact where openraft asks, which applies nothing meanwhile; for others, the state may be an entry ahead.
+    pub fn freeze(&self) -> (SnapshotMeta, Box<dyn Frozen>) {
         let marks = self.marks();
         let meta = SnapshotMeta { last_log_id: marks.last_applied, last_membership: marks.membership.clone() };
         (meta, self.content.freeze())

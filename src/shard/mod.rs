@@ -21,10 +21,10 @@ pub mod replicated;
 pub mod members;
 pub mod change_error;
 pub mod shards;
-pub mod backup_file;
-pub mod restore;
 pub mod meta_group;
 pub mod alone;
+pub mod backup_file;
+pub mod restore;
 
 mod types;
 mod files;
@@ -52,18 +52,19 @@ mod snapshot_receiver;
 mod service;
 mod queue;
 mod in_flight;
+mod hold;
 mod proposer;
 mod raft_group;
 mod group;
 mod groups;
 mod keeper;
 mod read;
-mod backup;
 mod changes;
 mod transfer;
 mod ownership;
 mod hand_over;
 mod wipe;
+mod backup;
 #[cfg(test)]
 mod tests;
 

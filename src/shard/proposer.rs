@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{debug, info};
 
 use super::config::Tuning;
+use super::hold::Hold;
 use super::in_flight::{Answer, InFlight, Note};
 use super::ledger_cell::LedgerCell;
 use super::queue::Queue;
@@ -54,14 +55,6 @@ pub struct Reign {
     pub proposed_ms: u64,
 }
 
-/// While it lasts, commands wait and none is proposed: so that a planned change of the leader leaves no command's fate unknown.
-pub struct Hold {
-    /// Told once nothing is in flight.
-    pub held: oneshot::Sender<()>,
-    /// The hold ends when the other end is dropped.
-    pub released: oneshot::Receiver<()>,
-}
-
 /// One shard's proposer.
 pub struct Proposer {
     parts: Parts,
@@ -69,15 +62,9 @@ pub struct Proposer {
     stamper: Stamper,
     in_flight: InFlight,
     is_advance_in_flight: bool,
-    holding: Option<Holding>,
+    holding: Option<Hold>,
     /// It was the owner before.
     has_served: bool,
-}
-
-struct Holding {
-    /// None once it was told.
-    held: Option<oneshot::Sender<()>>,
-    released: oneshot::Receiver<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +110,7 @@ impl Proposer {
                 Event::Leading(term) => self.lead(term),
                 Event::Ready => {}
                 Event::Slept => self.take_over_if_elected().await,
-                Event::Hold(Hold { held, released }) => self.holding = Some(Holding { held: Some(held), released }),
+                Event::Hold(hold) => self.holding = Some(hold),
                 Event::Released => self.holding = None,
                 Event::Stop => break,
             }
@@ -179,10 +166,9 @@ impl Proposer {
     /// Tells who asked to hold that nothing is in flight.
     fn tell_held(&mut self) {
         if self.in_flight.len() == 0
-            && let Some(held) = self.holding.as_mut().and_then(|holding| holding.held.take())
+            && let Some(hold) = &mut self.holding
         {
-            // Who asked may have given up.
-            held.send(()).ok();
+            hold.tell();
         }
     }
 
@@ -322,9 +308,8 @@ impl Proposer {
     }
 }
 
-async fn until_released(holding: &mut Option<Holding>) {
-    if let Some(holding) = holding {
-        // Nothing is sent: it is dropped.
-        (&mut holding.released).await.ok();
+async fn until_released(holding: &mut Option<Hold>) {
+    if let Some(hold) = holding {
+        hold.released().await;
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::backup_file::{FileError, Header, Reader};
-use super::content::{Content as _, Whole};
+use super::content::{Content, Whole};
 use super::error::ShardError;
 use super::identity::{FIRST_NODE, FolderLock, Papers};
 use super::ledger_cell::LedgerCell;
@@ -89,8 +89,13 @@ pub fn restore(path: &Path, node: &NewNode<'_>, done: impl FnMut(u16)) -> Result
     // Whole, or not there: a node that found half of them would take the others for empty.
     let snapshots = node.data_dir.join("snapshots");
     std::fs::rename(&unfinished, &snapshots).map_err(failed("making", &snapshots))?;
+    // The meta group is made anew when it starts for the first time.
     Papers::found(node.shard_count).write(node.data_dir)?;
     Ok(summary)
+}
+
+fn empty() -> LedgerCell {
+    LedgerCell::new(Arc::new(watch::channel(0).0))
 }
 
 fn must_be_empty(data_dir: &Path) -> Result<(), RestoreError> {
@@ -122,9 +127,9 @@ fn walk(
     let mut summary = Summary { users: 0, buffered_deliveries: 0, header };
     for shard in (0..summary.header.shards).map(ShardId) {
         // It reads to the end of the shard: what follows a snapshot is an error.
-        let of_shard = |reason: String| RestoreError::Shard { path: path.to_owned(), shard, reason };
-        let read = snapshot::read(&mut reader.shard(), shard, empty().rebuild()).map_err(|error| of_shard(error.to_string()))?;
-        let (_, Whole::Ledger(ledger)) = read else { return Err(of_shard("it is no ledger".to_owned())) };
+        let unreadable = |reason: String| RestoreError::Shard { path: path.to_owned(), shard, reason };
+        let (_, whole) = snapshot::read(&mut reader.shard(), shard, empty().rebuild()).map_err(|error| unreadable(error.to_string()))?;
+        let Whole::Ledger(ledger) = whole else { return Err(unreadable("it is no ledger".to_owned())) };
         summary.users += ledger.counts().users;
         summary.buffered_deliveries += ledger.counts().buffered_deliveries;
         take(shard, *ledger)?;
@@ -132,11 +137,6 @@ fn walk(
     }
     reader.end().map_err(of_file)?;
     Ok(summary)
-}
-
-/// A ledger that nobody watches.
-fn empty() -> LedgerCell {
-    LedgerCell::new(Arc::new(watch::Sender::new(0)))
 }
 
 /// Keeps a ledger as the snapshot of a group that has just been made: its first entry is its membership, and the ledger is what it had then.

@@ -176,7 +176,7 @@ impl Transfer {
         if received_bytes != begin.length_bytes {
             return Err(Refusal::Damaged);
         }
-        let checked = blocking(move || Ok(spool.finish()?.read_ahead(|mut input| snapshot::verify(&mut input, group))?)).await;
+        let checked = blocking(move || spool.finish()?.read_ahead(|mut input| snapshot::verify(&mut input, group))).await;
         let (data, meta): (SnapshotData, Result<_, ReadError>) = checked.map_err(|error| {
             warn!(shard = group_name(group), %error, "a snapshot can't be read again");
             Refusal::Stopped

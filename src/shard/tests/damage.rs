@@ -49,7 +49,10 @@ async fn a_damaged_snapshot_is_refused_by_name() {
     for position in [2, 5, 40, length / 2, length - 1] {
         flip(&path, position);
         let error = refusal(folder.path()).await;
-        assert!(matches!(&error, ShardError::SnapshotDamaged { path: named, .. } if *named == path), "position {position}: {error}");
+        let (ShardError::SnapshotDamaged { path: named, .. } | ShardError::OtherVersion { path: named, .. }) = &error else {
+            panic!("position {position}: {error}");
+        };
+        assert_eq!(*named, path, "position {position}: {error}");
         assert!(error.to_string().contains("hint: "), "{error}");
         flip(&path, position);
     }

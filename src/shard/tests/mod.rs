@@ -1,6 +1,8 @@
 //! Tests of the room as a whole: promises of the shards, on real groups, with a real log. What one file promises is tested in that file.
 
 mod support;
+mod net;
+mod cluster;
 
 mod suite;
 mod commands;
@@ -9,4 +11,10 @@ mod damage;
 mod crash;
 mod time;
 mod snapshots;
+mod homes;
+mod replicas;
+mod failover;
+mod transfers;
+mod leaving;
+mod meta;
 mod backups;

@@ -1,4 +1,10 @@
 //! What a shard's commit path carries: acks in a closed loop through [`Shards`], in memory and on disk, with few and many at a time. Says nothing of sockets.
+//! With `snapshot` as its argument: how long commands wait while a shard of a million users is snapshot and moved to another node; with `idle`: what nodes take that
+//! have nothing to do.
+
+mod idle;
+mod nodes;
+mod snapshot;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use engage::clock;
 use engage::ledger::Command;
 use engage::ledger::command::Ack;
@@ -22,7 +28,7 @@ use tokio::sync::oneshot;
 
 const USERS: u64 = 10_000;
 
-struct Nobody;
+pub struct Nobody;
 
 impl CarryOut for Nobody {
     fn carry_out(&self, _effects: Vec<Effect>) {}
@@ -39,11 +45,11 @@ struct Load {
     running: AtomicU64,
 }
 
-fn user(number: u64) -> UserId {
+pub fn user(number: u64) -> UserId {
     UserId::parse(&format!("user-{number}")).expect("it is an id")
 }
 
-fn survey() -> Arc<Engagement> {
+pub fn survey() -> Arc<Engagement> {
     Arc::new(Engagement {
         id: EngagementId::parse("survey").expect("it is an id"),
         payload: Payload(Bytes::from(vec![b'x'; 512])),
@@ -144,4 +150,14 @@ fn commits(criterion: &mut Criterion) {
 }
 
 criterion_group!(benches, commits);
-criterion_main!(benches);
+
+fn main() {
+    if std::env::args().any(|argument| argument == "snapshot") {
+        snapshot::run();
+    } else if std::env::args().any(|argument| argument == "idle") {
+        idle::run();
+    } else {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}
