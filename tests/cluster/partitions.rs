@@ -16,6 +16,21 @@ use crate::support::wait::{self, pass};
 
 const LEASE: Duration = Duration::from_secs(3);
 
+/// A way of cutting three nodes apart.
+struct Cut {
+    what: &'static str,
+    /// Those whose clients may notice.
+    blamed: &'static [Place],
+    ways: &'static [(Place, Place)],
+}
+
+const CUTS: [Cut; 4] = [
+    Cut { what: "n1 off", blamed: &[0], ways: &[(0, 1), (1, 0), (0, 2), (2, 0)] },
+    Cut { what: "n2 hears nothing", blamed: &[1], ways: &[(0, 1), (2, 1)] },
+    Cut { what: "n3 is not heard", blamed: &[2], ways: &[(2, 0), (2, 1)] },
+    Cut { what: "n1 and n2 apart, n3 sees both", blamed: &[0, 1], ways: &[(0, 1), (1, 0)] },
+];
+
 /// The next message of a type, when it came, and what came before it.
 async fn awaited(device: &mut Device, kind: &str) -> (Instant, Value, Vec<Value>) {
     let mut before = Vec::new();
@@ -101,20 +116,14 @@ async fn cuts_both_ways_and_one_way_under_load_break_no_promise() {
     let mut cluster = Cluster::start(Plan::of(3).with_network()).await;
     let load = Load::start("cuts", &cluster, Size::CROWD);
     load.in_full_swing().await;
-    let cuts: [(&str, &[Place], &[(Place, Place)]); 4] = [
-        ("n1 off", &[0], &[(0, 1), (1, 0), (0, 2), (2, 0)]),
-        ("n2 hears nothing", &[1], &[(0, 1), (2, 1)]),
-        ("n3 is not heard", &[2], &[(2, 0), (2, 1)]),
-        ("n1 and n2 apart, n3 sees both", &[0, 1], &[(0, 1), (1, 0)]),
-    ];
-    for (what, touched, ways) in cuts {
+    for Cut { what, blamed, ways } in CUTS {
         println!("cuts: {what}");
-        touched.iter().for_each(|place| load.fault(&cluster.name(*place), Fault::Cut));
+        blamed.iter().for_each(|place| load.fault(&cluster.name(*place), Fault::Cut));
         ways.iter().for_each(|(from, to)| cluster.network().set(*from, *to, Way::Cut));
         pass(LEASE * 2).await;
         cluster.network().heal();
         cluster.whole().await;
-        touched.iter().for_each(|place| load.fault(&cluster.name(*place), Fault::Heal));
+        blamed.iter().for_each(|place| load.fault(&cluster.name(*place), Fault::Heal));
     }
     // A slow line is no fault.
     for (from, to) in [(0, 1), (1, 0), (0, 2), (2, 0)] {

@@ -284,11 +284,14 @@ impl Cluster {
     }
 
     async fn what_is_missing(&mut self, names: &[String], voters: usize) -> Result<View, String> {
+        let places = self.belonging.clone();
+        // All of them, before any view: one that has ended by itself is told of at once.
+        let unready: Vec<Place> = places.iter().copied().filter(|place| !self.members[*place].is_ready_now()).collect();
+        if let Some(place) = unready.first() {
+            return Err(format!("{} is not ready", self.name(*place)));
+        }
         let mut seen = None;
-        for place in self.belonging.clone() {
-            if !self.members[place].is_ready_now() {
-                return Err(format!("{} is not ready", self.name(place)));
-            }
+        for place in places {
             let view = self.view_of(place).await.ok_or_else(|| format!("{} does not tell of the cluster", self.name(place)))?;
             if let Some(missing) = view.missing(names, voters) {
                 return Err(format!("in the eyes of {}: {missing}", self.name(place)));

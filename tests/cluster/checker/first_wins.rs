@@ -71,11 +71,11 @@ impl<'a> Judge<'a> {
 
     fn answered(&mut self, t: u64, call: u64, status: u16) {
         let made = &self.calls[&call];
-        if status == 201 {
-            if let Some(first) = self.created.insert(made.name, call) {
-                let text = format!("{}/{} was created by call {first} and again by call {call}", made.name.0, made.name.1);
-                self.found.push(Violation::new("G3", t, text));
-            }
+        if status == 201
+            && let Some(first) = self.created.insert(made.name, call)
+        {
+            let text = format!("{}/{} was created by call {first} and again by call {call}", made.name.0, made.name.1);
+            self.found.push(Violation::new("G3", t, text));
         }
         let others = self.payloads[&made.name].iter().any(|payload| *payload != made.payload);
         if status == 409 && !others {

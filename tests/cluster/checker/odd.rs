@@ -26,6 +26,7 @@ fn what_is_odd_and_right_passes() {
         ("a node that was cut off a lease ago", two().fault("n1", Fault::Cut).wait(10).offer(2, 1)),
         ("a node that sent its clients away", two().fault("n1", Fault::Stop).offer(2, 1).then(ended(1, Some(1012)))),
         ("hidden, and dead before the withdraw came", hidden_and_dead()),
+        ("closed before the other had it, after it was decided", closed_meanwhile()),
         ("goes on where it was", Sample::held().ack(1, 1).confirm(1, 1, "in_progress").end(1, Leave::Closed).hello(3).offer(3, 2)),
         ("an ack that was taken and not confirmed", Sample::held().ack(1, 1).end(1, Leave::Lost).hello(3).offer(3, 2)),
         ("an ack that was not taken", Sample::held().ack(1, 1).end(1, Leave::Lost).hello(3).offer(3, 1)),
@@ -58,6 +59,12 @@ fn moved_and_read_later() -> Sample {
 
 fn hidden_and_dead() -> Sample {
     Sample::held().hello(2).then(What::Visible { session: 1, visible: false }).end(1, Leave::Lost).offer(2, 1)
+}
+
+fn closed_meanwhile() -> Sample {
+    let sample = Sample::held().hello(2).then(What::Visible { session: 1, visible: false });
+    let at = sample.at();
+    sample.wait(2).end(1, Leave::Closed).offer_at(2, 1, at)
 }
 
 fn late_ack() -> Sample {

@@ -93,7 +93,8 @@ impl Move<'_> {
 
     fn was_given_up(&self, connection: &Connection) -> bool {
         let by_client = connection.end.is_some_and(|(t, leave)| match leave {
-            Leave::Closed => self.before_new(t),
+            // Also when it was closed after the offer was decided and before it was read: the withdraw was under way then.
+            Leave::Closed => self.before_new(t) || t <= self.new.t,
             Leave::Lost => self.lease_over(t),
         });
         let by_server = connection.ended.is_some_and(|(t, code)| if code.is_some() { self.under_way(t) } else { self.lease_over(t) });

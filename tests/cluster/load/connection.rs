@@ -164,7 +164,7 @@ impl<'a> Connection<'a> {
     /// Now and then it is put away or taken up; what was refused is sent again, and what was left lying is done when everybody is to be attentive.
     async fn look_up(&mut self) -> Next {
         let is_lively = self.person.is_lively();
-        let wants_visible = if is_lively && self.person.chooses(0.02) { !self.is_visible } else { self.is_visible || !is_lively };
+        let wants_visible = if is_lively && self.person.chooses(0.08) { !self.is_visible } else { self.is_visible || !is_lively };
         if wants_visible != self.is_visible {
             self.is_visible = wants_visible;
             self.note(What::Visible { session: self.session, visible: wants_visible });

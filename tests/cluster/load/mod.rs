@@ -45,8 +45,8 @@ pub struct Size {
 }
 
 impl Size {
-    /// Three hundred devices, and about fifty publishes a second.
-    pub const CROWD: Size = Size { users: 100, devices_each: 3, publishers: 4, pause_ms: 80, manners: Manners::Lively };
+    /// Three hundred devices, and about sixty publishes a second.
+    pub const CROWD: Size = Size { users: 100, devices_each: 3, publishers: 6, pause_ms: 80, manners: Manners::Lively };
 
     /// The same, of people who stay.
     pub const STEADY: Size = Size { users: 100, devices_each: 2, publishers: 4, pause_ms: 80, manners: Manners::Steady };
@@ -104,6 +104,11 @@ impl Load {
             }
         }
         Load { name: name.to_owned(), seed, shared, publishers, people }
+    }
+
+    /// What its choices come from.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Notes what is done to a node.

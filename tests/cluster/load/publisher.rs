@@ -23,7 +23,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 const REMEMBERED_MAX: usize = 64;
 
 /// Most steps of an engagement.
-const STEPS_MAX: u64 = 3;
+const STEPS_MAX: u64 = 5;
 
 /// A publish that may be made again.
 #[derive(Clone)]

@@ -1,8 +1,3 @@
-//! CONTRACT §2: the first confirmed showing wins, also when the node is killed at any moment.
+//! CONTRACT §2: the first confirmed showing wins, also when the node stops or dies, step by step. What a crowd sees of it, at any moment, `tests/cluster/one.rs` judges.
 
-mod crowd;
-mod history;
-mod holders;
-mod judge;
-mod killed;
 mod restarts;
