@@ -31,7 +31,6 @@ use crate::http::health::Health;
 use crate::http::server::{Server, ServerError};
 use crate::http::state::Api;
 use crate::http::tls::TlsError;
-use crate::ledger::ids::ShardId;
 pub use crate::ports::joining::Progress;
 use crate::protocol::token::KeyError;
 use crate::shard::{ShardError, Shards};
@@ -113,8 +112,8 @@ pub struct Node {
     api: web::Data<Api>,
     health: web::Data<Health>,
     server: Server,
-    /// The shard that has failed for good, once one has.
-    failed: channel::Receiver<Option<ShardId>>,
+    /// Whether a group has failed for good.
+    failed: channel::Receiver<bool>,
 }
 
 impl Node {
@@ -187,8 +186,8 @@ impl Node {
                 info!("this node was taken out of its cluster; stopping");
                 ended = Ended::Removed;
             }
-            Ok(shard) = failed.wait_for(Option::is_some) => {
-                error!(shard = ?*shard, "a shard has failed for good; the process ends, so that a restart may mend it");
+            Ok(_) = failed.wait_for(|failed| *failed) => {
+                error!("a group has failed for good; the process ends, so that a restart may mend it");
                 return Ended::Failed;
             }
             _ = has_ended.wait_for(|has_ended| *has_ended) => {

@@ -165,7 +165,7 @@ async fn the_last_node_is_kept() {
     let cluster = cluster(1);
     cluster.place(&[1]);
     assert_eq!(cluster.nodes[0].drain_named("n1").await, Err(MembershipError::LastNode));
-    assert_eq!(cluster.nodes[0].remove_named("n1").await, Err(MembershipError::NotDrained));
+    assert_eq!(cluster.nodes[0].remove_named("n1").await, Err(MembershipError::LastNode));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Looks after the node while it runs: notices a shard that has failed for good, and folds the metrics.
+//! Looks after the node while it runs: notices a group that has failed for good, and folds the metrics.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -6,22 +6,20 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::threads::Threads;
-use crate::ledger::ids::ShardId;
-use crate::ports::Read;
 use crate::shard::Shards;
 use crate::telemetry;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const UPKEEP_EVERY_LOOKS: u32 = 10;
 
-/// Starts to look. The receiver gets the first shard that has failed; nothing is seen before the first look.
-pub(super) fn over(threads: &Threads, shards: &Arc<Shards>) -> watch::Receiver<Option<ShardId>> {
-    let (failed, receiver) = watch::channel(None);
+/// Starts to look. The receiver turns true when a group has failed; nothing is seen before the first look. The log says which.
+pub(super) fn over(threads: &Threads, shards: &Arc<Shards>) -> watch::Receiver<bool> {
+    let (failed, receiver) = watch::channel(false);
     threads.spawn(look(Arc::downgrade(shards), failed));
     receiver
 }
 
-async fn look(shards: Weak<Shards>, failed: watch::Sender<Option<ShardId>>) {
+async fn look(shards: Weak<Shards>, failed: watch::Sender<bool>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for look in 0_u32.. {
@@ -30,8 +28,8 @@ async fn look(shards: Weak<Shards>, failed: watch::Sender<Option<ShardId>>) {
             telemetry::upkeep();
         }
         let Some(shards) = shards.upgrade() else { return };
-        if let Some(status) = shards.status().into_iter().find(|status| status.is_fatal) {
-            failed.send_if_modified(|failed| failed.replace(status.shard).is_none());
+        if !shards.is_sound() {
+            failed.send_if_modified(|failed| !std::mem::replace(failed, true));
         }
     }
 }

@@ -34,8 +34,12 @@ async fn a_group_of_one_grows_to_three_and_shrinks_again_and_loses_nothing() {
         let last = if owner == NodeId(3) { NodeId(2) } else { NodeId(3) };
         cluster.change("another leads", SHARD, async |leader| leader.shards.transfer(SHARD, last).await).await;
         cluster.change("one is left", SHARD, async |leader| leader.shards.set_voters(SHARD, &[last]).await).await;
-        let members = cluster.node(last.0).members(SHARD);
-        assert_eq!((members.voters, members.learners, members.is_settled), (vec![last], Vec::new(), true));
+        // What is told of the members follows the change.
+        eventually("one is left, and settled", async || {
+            let members = cluster.node(last.0).members(SHARD);
+            (members.voters, members.learners, members.is_settled) == (vec![last], Vec::new(), true)
+        })
+        .await;
         cluster.propose(publish(&name, "last")).await;
         assert_eq!(cluster.node(last.0).held(SHARD, &name).len(), 51);
         cluster.stop().await;
