@@ -82,6 +82,10 @@ impl Owners for FakeOwners {
         term >= *self.valid_from.lock().unwrap()
     }
 
+    fn is_on_lease(&self, _: ShardId, term: u64) -> bool {
+        term >= *self.valid_from.lock().unwrap()
+    }
+
     fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

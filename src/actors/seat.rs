@@ -82,8 +82,8 @@ impl Seat {
     pub(super) fn tend(self: &Arc<Self>, owner: Option<Owner>) {
         let now = clock::monotonic();
         let mut session = self.session();
-        let is_valid = |asked: Owner| self.routes.owners.is_valid(self.shard, asked.term);
-        let is_lease_on = !session.is_on_lease() || session.asked().is_some_and(is_valid);
+        let is_on = |vouched: Owner| self.routes.owners.is_on_lease(self.shard, vouched.term);
+        let is_lease_on = !session.is_on_lease() || session.vouched().is_some_and(is_on);
         let mut says = Says::default();
         let sight = Sight { owner, is_lease_on, now, limits: &self.routes.limits };
         if let Some(to_owner) = session.tend(&sight, &mut says) {

@@ -185,7 +185,7 @@ impl Session {
         };
         let (attach, greeting) = match &self.hello {
             Some(hello) => (Attach { acks: hello.acks.clone(), open: hello.open.clone(), ..attach }, "hello"),
-            None => (self.books.report(attach), "again"),
+            None => (self.pending.count_in(self.books.report(attach)), "again"),
         };
         counter!(names::SESSION_ATTACHES_TOTAL, "greeting" => greeting).increment(1);
         ToOwner::Attach { user: self.user.clone(), attempt: self.attempt(), attach, said: self.pending.said() }

@@ -289,6 +289,10 @@ impl Owners for Directory {
         self.known.load().reigns.is_valid(shard, term, clock::monotonic_ms())
     }
 
+    fn is_on_lease(&self, shard: ShardId, term: u64) -> bool {
+        self.known.load().reigns.is_on_lease(shard, term, clock::monotonic_ms())
+    }
+
     fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

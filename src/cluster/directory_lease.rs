@@ -54,6 +54,15 @@ struct Newest {
     term: u64,
     /// None: the owner in this term is not known, or has said that it owns the shard no more.
     reign: Option<Reign>,
+    /// The last reign that is over: its term, and until when its lease goes.
+    last: Option<(u64, u64)>,
+}
+
+impl Newest {
+    /// What is remembered when this reign ends.
+    fn ended(self) -> Option<(u64, u64)> {
+        self.reign.map(|reign| (reign.term, reign.until_ms)).or(self.last)
+    }
 }
 
 impl Reigns {
@@ -81,20 +90,22 @@ impl Reigns {
             // Both were true.
             until_ms = until_ms.max(before.until_ms);
         }
-        *newest = Newest { term, reign: Some(Reign { node, term, link, until_ms }) };
+        let last = if newest.term == term { newest.last } else { newest.ended() };
+        *newest = Newest { term, reign: Some(Reign { node, term, link, until_ms }), last };
     }
 
     /// A newer term is known, whoever owns the shard in it.
     pub fn saw_term(&mut self, shard: ShardId, term: u64) {
         if let Some(newest) = self.shards.get_mut(usize::from(shard.0)).filter(|newest| newest.term < term) {
-            *newest = Newest { term, reign: None };
+            *newest = Newest { term, reign: None, last: newest.ended() };
         }
     }
 
     /// A node owns this shard no more.
     pub fn disown(&mut self, shard: ShardId, node: NodeId) {
-        if let Some(newest) = self.shards.get_mut(usize::from(shard.0)) {
-            newest.reign = newest.reign.filter(|reign| reign.node != node);
+        let newest = self.shards.get_mut(usize::from(shard.0));
+        if let Some(newest) = newest.filter(|newest| newest.reign.is_some_and(|reign| reign.node == node)) {
+            *newest = Newest { reign: None, last: newest.ended(), ..*newest };
         }
     }
 
@@ -108,6 +119,14 @@ impl Reigns {
     #[must_use]
     pub fn is_valid(&self, shard: ShardId, term: u64, now_ms: u64) -> bool {
         self.owner(shard, now_ms).is_some_and(|reign| reign.term == term)
+    }
+
+    /// Whether the lease under the owner in this term is still on, that owner's reign over or not.
+    #[must_use]
+    pub fn is_on_lease(&self, shard: ShardId, term: u64, now_ms: u64) -> bool {
+        let Some(newest) = self.shards.get(usize::from(shard.0)) else { return false };
+        let reign = newest.reign.map(|reign| (reign.term, reign.until_ms));
+        [reign, newest.last].into_iter().flatten().any(|(of, until_ms)| of == term && now_ms < until_ms)
     }
 
     /// Over each shard, in order.
@@ -126,6 +145,20 @@ mod tests {
 
     fn claim(node: u64, term: u64, heard_ms: u64, age_ms: u64) -> Claim {
         Claim { node: NodeId(node), term, link: 1, proven: ProvenAt::new(heard_ms, age_ms) }
+    }
+
+    #[test]
+    fn a_lease_goes_on_when_its_owner_hands_over_and_ends_when_it_would_have() {
+        let mut reigns = Reigns::new(1, 10_000);
+        reigns.claim(S, claim(1, 3, 50_000, 200));
+        reigns.disown(S, NodeId(1));
+        assert!(!reigns.is_valid(S, 3, 50_001));
+        assert!(reigns.is_on_lease(S, 3, 59_699) && !reigns.is_on_lease(S, 3, 59_700));
+        reigns.claim(S, claim(2, 4, 55_000, 0));
+        assert!(reigns.is_on_lease(S, 3, 59_699) && !reigns.is_on_lease(S, 3, 59_700));
+        assert!(reigns.is_on_lease(S, 4, 60_000) && !reigns.is_on_lease(S, 2, 55_000));
+        reigns.saw_term(S, 5);
+        assert!(reigns.is_on_lease(S, 4, 60_000) && !reigns.is_on_lease(S, 3, 55_000) && !reigns.is_on_lease(S, 5, 55_000));
     }
 
     #[test]

@@ -134,6 +134,10 @@ impl Owners for FakeOwners {
         true
     }
 
+    fn is_on_lease(&self, _: ShardId, _: u64) -> bool {
+        true
+    }
+
     fn changed(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::NodeError;
 use super::clustered::Clustered;
 use super::parts;
+use super::roster::LinkRoster;
 use crate::cluster::links::{GuestConfig, GuestError, LinkSecret, LinkTls, ask_as_guest};
 use crate::cluster::membership_wire::{JoinError, JoinRequest, Welcome, read_answer};
 use crate::cluster::meta_command::Introduction;
@@ -69,6 +70,7 @@ impl Applicant<'_> {
             let why = match ask_as_guest(&joining.peer, &guest, request.body()).await {
                 Ok(answer) => match read_answer(&answer) {
                     Ok(Welcome { cluster_id, node, settings, members }) => {
+                        LinkRoster::keep_for_later(self.config, &members);
                         let identity = home.joined(&cluster_id, node, settings.shards)?;
                         (joining.progress)(Progress::Accepted { node_id: node.0, cluster_id });
                         return Ok((identity, members));

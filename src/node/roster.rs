@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use tracing::{error, warn};
 
 use crate::cluster::links::Links;
 use crate::cluster::membership::Roster;
+use crate::config::{Config, Storage};
 use crate::ports::peers::NodeId;
 
 const FILE_NAME: &str = "members.json";
@@ -42,15 +43,20 @@ impl LinkRoster {
         Arc::new(LinkRoster { links, file, known: Mutex::new(known) })
     }
 
+    /// Keeps what a join was told, before anything else of it is kept: a node that knows its id and nobody else would be alone for ever.
+    pub(super) fn keep_for_later(config: &Config, members: &[(NodeId, String)]) {
+        if config.node.storage == Storage::Disk {
+            keep(&config.node.data_dir.join(FILE_NAME), members.iter().cloned().collect());
+        }
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, String>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, members: BTreeMap<NodeId, String>) {
-        let Some(file) = &self.file else { return };
-        let text = serde_json::to_vec_pretty(&Kept { version: VERSION, members }).expect("members are plain data");
-        if let Err(error) = write(file, &text) {
-            error!(path = %file.display(), %error, "the members can't be kept; after a restart this node waits until others reach it");
+        if let Some(file) = &self.file {
+            keep(file, members);
         }
     }
 }
@@ -77,6 +83,13 @@ impl Roster for LinkRoster {
     }
 }
 
+fn keep(file: &Path, members: BTreeMap<NodeId, String>) {
+    let text = serde_json::to_vec_pretty(&Kept { version: VERSION, members }).expect("members are plain data");
+    if let Err(error) = write(file, &text) {
+        error!(path = %file.display(), %error, "the members can't be kept; after a restart this node may not find them");
+    }
+}
+
 fn read(file: &PathBuf) -> BTreeMap<NodeId, String> {
     let text = match fs::read(file) {
         Ok(text) => text,
@@ -100,10 +113,10 @@ fn read(file: &PathBuf) -> BTreeMap<NodeId, String> {
 }
 
 /// Whole, or not at all.
-fn write(file: &PathBuf, text: &[u8]) -> io::Result<()> {
+fn write(file: &Path, text: &[u8]) -> io::Result<()> {
     let aside = file.with_extension("json.new");
     let mut out = fs::File::create(&aside)?;
     out.write_all(text)?;
-    // Not synced: what a crash of the machine loses of it, the others tell.
+    out.sync_all()?;
     fs::rename(&aside, file)
 }

@@ -46,7 +46,7 @@ pub enum NodeState {
     Ready,
     /// It is reached, and says itself that it can't serve.
     NotReady,
-    /// It is to lead and hold nothing, or is about to stop; it may still do so.
+    /// It is to lead nothing and hold no connections, or is about to stop; it may still do so.
     Draining,
     /// It is being taken out for good.
     Leaving,
@@ -117,7 +117,7 @@ pub trait Members: Send + Sync {
     /// Why this node can't serve: it has not joined, knows no owner of some shard, is being drained or taken out. In words for people; nothing when it can serve.
     fn not_ready(&self) -> Vec<String>;
 
-    /// Has a node lead nothing and hold nothing from now on. Returns when the cluster has agreed to it; the moving goes on by itself, whoever asked. Done again, it
+    /// Has a node lead nothing and hold no connections from now on; its replicas stay until it is removed, or started again. Returns when the cluster has agreed to it; the moving goes on by itself, whoever asked. Done again, it
     /// changes nothing.
     ///
     /// # Errors

@@ -91,8 +91,8 @@ async fn an_isolated_old_leader_offers_nothing() {
     let held = phone.offers_until_caught_up().await.remove(0);
 
     isolate(&cluster, 0, Way::Cut);
-    let old = cluster.member(0).admin();
-    old.publish(&user, &json!({"id": "at the old", "payload": 1})).await.problem(503, "unavailable");
+    let (old, of) = (cluster.member(0).admin(), user.clone());
+    let refused = tokio::spawn(async move { old.publish(&of, &json!({"id": "at the old", "payload": 1})).await });
     let new = cluster.member(1).admin();
     let publish =
         || async { Some(new.publish(&user, &json!({"id": "at the new", "payload": 1})).await).filter(|answer| answer.status == 201) };
@@ -105,6 +105,7 @@ async fn an_isolated_old_leader_offers_nothing() {
     assert!(before.iter().all(|message| message["type"] != "offer"), "the old leader offered: {before:?}");
     let silent = tokio::time::timeout(LEASE, phone.next_without_deadline()).await;
     assert!(!matches!(&silent, Ok(Event::Message(message)) if message["type"] == "offer"), "the old leader offered: {silent:?}");
+    refused.await.expect("the publisher does not panic").problem(503, "unavailable");
 
     cluster.network().heal();
     cluster.whole().await;

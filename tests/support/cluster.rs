@@ -324,13 +324,13 @@ impl Cluster {
         wait::until_or_tell(CHANGE_DEADLINE, look, || "the leaders are spread to within one per node".to_owned()).await
     }
 
-    /// Waits until a node leads and holds nothing, in the eyes of another.
+    /// Waits until a node leads nothing and holds no connections, in the eyes of another.
     pub async fn holds_nothing(&self, place: Place) {
         let (name, other) = (self.name(place), self.another_than(place));
         let count = |view: &View, field: &str| view.node(&name).map_or(0, |node| node[field].as_u64().unwrap_or(u64::MAX));
         let look = || async {
             let view = self.view_of(other).await?;
-            (count(&view, "leaders") == 0 && count(&view, "replicas") == 0).then_some(())
+            (count(&view, "leaders") == 0 && count(&view, "connections") == 0).then_some(())
         };
         wait::until_or_tell(CHANGE_DEADLINE, look, || format!("{name} holds nothing")).await;
     }

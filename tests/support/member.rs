@@ -146,7 +146,11 @@ impl Member {
     pub fn wipe(&self) {
         assert!(self.process.is_none(), "{} runs", self.name);
         let data = self.home.join("data");
-        std::fs::remove_dir_all(&data).unwrap_or_else(|error| panic!("{} can't be wiped: {error}", data.display()));
+        match std::fs::remove_dir_all(&data) {
+            // With everything configured and kept in memory, there is none.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            wiped => wiped.unwrap_or_else(|error| panic!("{} can't be wiped: {error}", data.display())),
+        }
     }
 
     /// CPU time of its process, user and system together, in seconds.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::ledger::command::{Ack, Key};
+use crate::ledger::command::{Ack, Attach, Greeting, Key};
 use crate::ledger::ids::{EngagementId, WindowId};
 use crate::ports::session::Said;
 
@@ -124,6 +124,19 @@ impl Pending {
     /// All of it, as an owner is told.
     pub fn said(&self) -> Vec<Said> {
         self.asked.iter().map(|asked| asked.said.clone()).collect()
+    }
+
+    /// What waits goes ahead of this report, and its answers tell the client of its own steps: the ledger need not tell of them as of another device's.
+    pub fn count_in(&self, mut report: Attach) -> Attach {
+        let Greeting::Again { steps, .. } = &mut report.greeting else { return report };
+        for (key, step) in report.open.iter().zip(steps) {
+            let own = self.asked.iter().filter_map(|asked| match &asked.said {
+                Said::Ack { ack, .. } if ack.id == key.id && ack.window == key.window => Some(ack.step),
+                _ => None,
+            });
+            *step = own.fold(*step, u32::max);
+        }
+        report
     }
 
     /// Since when the oldest waits.

@@ -26,7 +26,7 @@ const LEASE_POLL: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug)]
 pub struct Sight<'a> {
     pub owner: Option<Owner>,
-    /// The owner that was asked last may still be believed: its lease is not over.
+    /// The lease under the last owner that spoke for it is not over, whatever became of that owner.
     pub is_lease_on: bool,
     pub now: Instant,
     pub limits: &'a Limits,
@@ -91,10 +91,10 @@ impl Session {
         self.books.is_holding()
     }
 
-    /// The owner that was asked last.
+    /// The last owner that spoke for it.
     #[must_use]
-    pub fn asked(&self) -> Option<Owner> {
-        self.asked
+    pub fn vouched(&self) -> Option<Owner> {
+        self.vouched
     }
 
     /// Its owner is none any more: it is attached to the next one at once.

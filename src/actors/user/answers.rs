@@ -110,13 +110,12 @@ impl User {
 
     fn failed(&mut self, asker: Asker, error: ProposeError, context: &mut Context<Self>) {
         match asker {
-            Asker::Attach { attempt, .. } => {
+            // The edge keeps what was asked, and asks again with the next attach; or gives up on it in time.
+            Asker::Attach { attempt, .. } | Asker::Device { attempt, .. } => {
                 if self.live.of_attempt(attempt).is_some() {
                     self.send_back(attempt.connection);
                 }
             }
-            // Its edge keeps it, and asks the next owner, or gives up on it in time.
-            Asker::Device { .. } => {}
             Asker::Call { answer, .. } => {
                 let _ = answer.send(Err(error.into()));
             }

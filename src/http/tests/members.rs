@@ -98,6 +98,10 @@ impl Owners for FakeMembers {
         true
     }
 
+    fn is_on_lease(&self, _: ShardId, _: u64) -> bool {
+        true
+    }
+
     fn changed(&self) -> watch::Receiver<u64> {
         watch::channel(0).1
     }

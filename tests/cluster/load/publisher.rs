@@ -127,7 +127,7 @@ impl Publisher {
         loop {
             let (node, api) = self.somewhere(&avoid);
             let why = match api.try_send(request(&api).timeout(TRY_TIMEOUT)).await {
-                Ok(answer) if matches!(answer.status, 503 | 507 | 429) => format!("{node}: {} {}", answer.status, answer.text),
+                Ok(answer) if matches!(answer.status, 408 | 429 | 503 | 507) => format!("{node}: {} {}", answer.status, answer.text),
                 Ok(answer) => return Some(answer),
                 Err(error) => format!("{node}: {error}"),
             };
