@@ -109,6 +109,7 @@ async fn an_isolated_old_leader_offers_nothing() {
 
     cluster.network().heal();
     cluster.whole().await;
+    awaited(&mut laptop, "caught_up").await;
     laptop.ack(&offer, 1).await;
 }
 
