@@ -82,8 +82,8 @@ impl Owners for FakeOwners {
         term >= *self.valid_from.lock().unwrap()
     }
 
-    fn is_on_lease(&self, _: ShardId, term: u64) -> bool {
-        term >= *self.valid_from.lock().unwrap()
+    fn lease_left(&self, _: ShardId, term: u64) -> Duration {
+        if term >= *self.valid_from.lock().unwrap() { Duration::from_secs(10) } else { Duration::ZERO }
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

@@ -82,10 +82,10 @@ impl Seat {
     pub(super) fn tend(self: &Arc<Self>, owner: Option<Owner>) {
         let now = clock::monotonic();
         let mut session = self.session();
-        let is_on = |vouched: Owner| self.routes.owners.is_on_lease(self.shard, vouched.term);
-        let is_lease_on = !session.is_on_lease() || session.vouched().is_some_and(is_on);
+        let of = |vouched: Owner| self.routes.owners.lease_left(self.shard, vouched.term);
+        let lease_left = session.vouched().filter(|_| session.is_on_lease()).map(of).unwrap_or_default();
         let mut says = Says::default();
-        let sight = Sight { owner, is_lease_on, now, limits: &self.routes.limits };
+        let sight = Sight { owner, lease_left, now, limits: &self.routes.limits };
         if let Some(to_owner) = session.tend(&sight, &mut says) {
             self.send(&mut session, to_owner, now);
         }

@@ -48,8 +48,10 @@ pub struct Session {
     /// Attaches in a row that came to nothing.
     tries: u32,
     opened_at: Instant,
-    /// Since when no owner speaks for it.
-    astray_since: Option<Instant>,
+    /// No owner speaks for it.
+    is_astray: bool,
+    /// Until when the client keeps what it holds meanwhile.
+    kept_until: Option<Instant>,
     books: Books,
     pending: Pending,
     /// What is told follows on a later attach.
@@ -119,7 +121,8 @@ impl Session {
             vouched: None,
             tries: 0,
             opened_at: now,
-            astray_since: Some(now),
+            is_astray: true,
+            kept_until: None,
             books: Books::default(),
             pending: Pending::default(),
             is_resuming: false,

@@ -15,6 +15,8 @@ use crate::ledger::reply::{AckReply, State};
 use crate::ledger::window::Window;
 use crate::ports::session::{AttachRefused, Hold, Item};
 
+const LEASE_MS: u64 = 10_000;
+
 /// A session, a clock, and what the client has seen.
 struct Scene {
     session: Session,
@@ -50,14 +52,14 @@ impl Scene {
         self.now = self.started + Duration::from_millis(ms);
     }
 
-    /// What the client hears, when time passes with this owner in sight; without one, its lease is over.
+    /// What the client hears, when time passes with this owner in sight; without one, nothing is left of its lease.
     fn tend(&mut self, owner: Option<Owner>) -> Vec<String> {
-        self.tend_with(owner, owner.is_some())
+        self.tend_with(owner, if owner.is_some() { LEASE_MS } else { 0 })
     }
 
-    fn tend_with(&mut self, owner: Option<Owner>, is_lease_on: bool) -> Vec<String> {
+    fn tend_with(&mut self, owner: Option<Owner>, lease_left_ms: u64) -> Vec<String> {
         let mut says = Says::default();
-        let sight = Sight { owner, is_lease_on, now: self.now, limits: &self.limits };
+        let sight = Sight { owner, lease_left: Duration::from_millis(lease_left_ms), now: self.now, limits: &self.limits };
         self.to_owner = self.session.tend(&sight, &mut says);
         self.heard(says)
     }
@@ -253,13 +255,13 @@ fn a_client_keeps_what_it_holds_while_the_lease_is_on_and_loses_it_after() {
     scene.take(vec![offered("a", 1), offered("b", 1)]);
     for ms in [200, 5_000, 9_900] {
         scene.at(ms);
-        assert!(scene.tend_with(None, true).is_empty());
-        assert!(scene.is_due_at(ms + 200), "it is looked at again in time");
+        assert!(scene.tend_with(None, 9_800).is_empty(), "what was left of the lease at first counts, not what is said of it later");
+        assert!(scene.is_due_at((ms + 200).min(10_000)), "it is looked at again in time");
     }
     scene.at(10_000);
-    assert_eq!(scene.tend_with(None, false), ["withdraw a moved", "withdraw b moved"]);
+    assert_eq!(scene.tend_with(None, 9_800), ["withdraw a moved", "withdraw b moved"]);
     scene.at(20_000);
-    assert!(scene.tend_with(None, false).is_empty());
+    assert!(scene.tend(None).is_empty());
     scene.tend(Some(owner(OTHER, 2)));
     assert_eq!(again(&scene.asked().1).0, []);
     // What the ledger had it hold all the time, it has to show again.
@@ -272,18 +274,18 @@ fn an_owner_that_never_takes_the_connection_ends_its_hold_too() {
     let mut scene = Scene::welcomed(&[]);
     scene.take(vec![offered("a", 1)]);
     scene.tend(Some(owner(OTHER, 2)));
-    scene.at(4_900);
+    scene.at(LEASE_MS - 100);
     assert!(scene.tend(Some(owner(OTHER, 2))).is_empty());
-    scene.at(5_000);
+    scene.at(LEASE_MS);
     assert_eq!(scene.tend(Some(owner(OTHER, 2))), ["withdraw a moved"]);
     // Nor does the lease of an owner that never took it help, when that one is gone too.
     let mut scene = Scene::welcomed(&[]);
     scene.take(vec![offered("a", 1)]);
     scene.tend(Some(owner(OTHER, 2)));
-    scene.at(4_900);
-    assert!(scene.tend_with(None, true).is_empty());
-    scene.at(5_000);
-    assert_eq!(scene.tend_with(None, true), ["withdraw a moved"]);
+    scene.at(LEASE_MS - 100);
+    assert!(scene.tend_with(None, LEASE_MS).is_empty());
+    scene.at(LEASE_MS);
+    assert_eq!(scene.tend_with(None, LEASE_MS), ["withdraw a moved"]);
 }
 
 #[test]

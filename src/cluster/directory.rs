@@ -289,8 +289,8 @@ impl Owners for Directory {
         self.known.load().reigns.is_valid(shard, term, clock::monotonic_ms())
     }
 
-    fn is_on_lease(&self, shard: ShardId, term: u64) -> bool {
-        self.known.load().reigns.is_on_lease(shard, term, clock::monotonic_ms())
+    fn lease_left(&self, shard: ShardId, term: u64) -> Duration {
+        Duration::from_millis(self.known.load().reigns.lease_left_ms(shard, term, clock::monotonic_ms()))
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

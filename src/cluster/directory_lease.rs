@@ -121,12 +121,13 @@ impl Reigns {
         self.owner(shard, now_ms).is_some_and(|reign| reign.term == term)
     }
 
-    /// Whether the lease under the owner in this term is still on, that owner's reign over or not.
+    /// How many ms are left of the lease under the owner in this term, that owner's reign over or not.
     #[must_use]
-    pub fn is_on_lease(&self, shard: ShardId, term: u64, now_ms: u64) -> bool {
-        let Some(newest) = self.shards.get(usize::from(shard.0)) else { return false };
+    pub fn lease_left_ms(&self, shard: ShardId, term: u64, now_ms: u64) -> u64 {
+        let Some(newest) = self.shards.get(usize::from(shard.0)) else { return 0 };
         let reign = newest.reign.map(|reign| (reign.term, reign.until_ms));
-        [reign, newest.last].into_iter().flatten().any(|(of, until_ms)| of == term && now_ms < until_ms)
+        let of_term = [reign, newest.last].into_iter().flatten().find(|(of, _)| *of == term);
+        of_term.map_or(0, |(_, until_ms)| until_ms.saturating_sub(now_ms))
     }
 
     /// Over each shard, in order.
@@ -153,12 +154,15 @@ mod tests {
         reigns.claim(S, claim(1, 3, 50_000, 200));
         reigns.disown(S, NodeId(1));
         assert!(!reigns.is_valid(S, 3, 50_001));
-        assert!(reigns.is_on_lease(S, 3, 59_699) && !reigns.is_on_lease(S, 3, 59_700));
+        assert_eq!((reigns.lease_left_ms(S, 3, 59_699), reigns.lease_left_ms(S, 3, 59_700)), (1, 0));
         reigns.claim(S, claim(2, 4, 55_000, 0));
-        assert!(reigns.is_on_lease(S, 3, 59_699) && !reigns.is_on_lease(S, 3, 59_700));
-        assert!(reigns.is_on_lease(S, 4, 60_000) && !reigns.is_on_lease(S, 2, 55_000));
+        assert_eq!((reigns.lease_left_ms(S, 3, 59_600), reigns.lease_left_ms(S, 4, 60_900)), (100, 4_000));
+        assert_eq!(reigns.lease_left_ms(S, 2, 55_000), 0);
         reigns.saw_term(S, 5);
-        assert!(reigns.is_on_lease(S, 4, 60_000) && !reigns.is_on_lease(S, 3, 55_000) && !reigns.is_on_lease(S, 5, 55_000));
+        assert_eq!(
+            (reigns.lease_left_ms(S, 4, 60_900), reigns.lease_left_ms(S, 3, 55_000), reigns.lease_left_ms(S, 5, 55_000)),
+            (4_000, 0, 0)
+        );
     }
 
     #[test]

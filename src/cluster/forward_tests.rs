@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -134,8 +135,8 @@ impl Owners for FakeOwners {
         true
     }
 
-    fn is_on_lease(&self, _: ShardId, _: u64) -> bool {
-        true
+    fn lease_left(&self, _: ShardId, _: u64) -> Duration {
+        Duration::from_secs(10)
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

@@ -1,5 +1,7 @@
 //! The seam to what is known of owners: which node leads the shard of a user, and whether its word may still be believed.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::peers::NodeId;
@@ -26,9 +28,9 @@ pub trait Owners: Send + Sync {
     /// Whether an owner's word may be acted on at this very moment: no newer term is known, and a majority stood behind it less than `cluster.lease` ago, by the
     /// monotonic clock of this node. Cheap; asked at each sending.
     fn is_valid(&self, shard: ShardId, term: u64) -> bool;
-    /// Whether the lease is still on that a connection had under the owner in this term, whatever has become of that owner since: until it ends, the ledger gives nothing
-    /// away that the connection holds. Of terms that are long gone it is over.
-    fn is_on_lease(&self, shard: ShardId, term: u64) -> bool;
+    /// How much is left of the lease that a connection had under the owner in this term, whatever has become of that owner since: until it ends, the ledger gives nothing
+    /// away that the connection holds. Nothing of terms that are long gone.
+    fn lease_left(&self, shard: ShardId, term: u64) -> Duration;
     /// Changes whenever an owner does.
     fn changed(&self) -> watch::Receiver<u64>;
     /// The name of the node that runs, or ran, as this edge.

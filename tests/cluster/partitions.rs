@@ -109,8 +109,7 @@ async fn an_isolated_old_leader_offers_nothing() {
 
     cluster.network().heal();
     cluster.whole().await;
-    awaited(&mut laptop, "caught_up").await;
-    laptop.ack(&offer, 1).await;
+    assert_eq!(new.publish(&user, &json!({"id": "at the new", "payload": 1})).await.ok(200)["status"], "duplicate");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

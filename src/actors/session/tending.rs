@@ -26,8 +26,8 @@ const LEASE_POLL: Duration = Duration::from_millis(200);
 #[derive(Clone, Copy, Debug)]
 pub struct Sight<'a> {
     pub owner: Option<Owner>,
-    /// The lease under the last owner that spoke for it is not over, whatever became of that owner.
-    pub is_lease_on: bool,
+    /// What is left of the lease under the last owner that spoke for it, whatever became of that owner.
+    pub lease_left: Duration,
     pub now: Instant,
     pub limits: &'a Limits,
 }
@@ -80,8 +80,7 @@ impl Session {
         };
         let hello = (!self.is_welcomed()).then(|| self.opened_at + request_timeout);
         let acks = self.pending.oldest().map(|taken_at| taken_at + request_timeout);
-        // Adrift, it is looked at often enough.
-        let lease = self.astray_since.filter(|_| self.books.is_holding() && !self.is_adrift()).map(|since| since + astray_max(limits));
+        let lease = self.kept_until.filter(|_| self.books.is_holding());
         [stage, hello, acks, lease].into_iter().flatten().min()
     }
 
@@ -99,7 +98,7 @@ impl Session {
 
     /// Its owner is none any more: it is attached to the next one at once.
     pub fn drift(&mut self, now: Instant) {
-        self.astray_since.get_or_insert(now);
+        self.is_astray = true;
         self.stage = Stage::Adrift { retry_at: now };
     }
 
@@ -126,11 +125,13 @@ impl Session {
 
     /// Takes back what the client holds where the ledger may give it to another device.
     fn keep_lease(&mut self, sight: &Sight<'_>, says: &mut Says) {
-        let Some(since) = self.astray_since.filter(|_| self.books.is_holding()) else { return };
-        // Until a new owner takes the connection, its own lease says nothing of it.
-        let is_between = sight.owner.is_some() || self.asked != self.vouched;
-        let is_over = is_between && sight.now >= since + astray_max(sight.limits);
-        if !is_over && (sight.is_lease_on || sight.owner.is_some()) {
+        if !self.is_astray || !self.books.is_holding() {
+            return;
+        }
+        // The ledger's lease began no earlier than the one that was on when the way to the owner was lost: at the next takeover, or when the owner noticed. What is told of
+        // leases later is not of this connection.
+        let kept_until = *self.kept_until.get_or_insert(sight.now + sight.lease_left);
+        if sight.now < kept_until {
             return;
         }
         counter!(names::LEASES_RUN_OUT_TOTAL).increment(1);
@@ -139,10 +140,4 @@ impl Session {
             says.tell(&ServerMessage::Withdraw { id: &key.id, window: key.window, reason: WithdrawReason::Moved, at });
         }
     }
-}
-
-/// How long a client may go on with what it holds while there is an owner that does not know it. The ledger's lease began at the takeover, of which this node may have
-/// heard late: so, half of it.
-fn astray_max(limits: &Limits) -> Duration {
-    Duration::from_millis(limits.lease_ms / 2)
 }

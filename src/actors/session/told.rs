@@ -71,7 +71,8 @@ impl Session {
             self.stage = Stage::Attached(owner);
             self.vouched = Some(owner);
         }
-        self.astray_since = None;
+        self.is_astray = false;
+        self.kept_until = None;
         self.tries = 0;
     }
 

@@ -1,6 +1,7 @@
 //! A cluster of three that is as a test wants it: its members, who owns what, and shards to copy.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -98,8 +99,8 @@ impl Owners for FakeMembers {
         true
     }
 
-    fn is_on_lease(&self, _: ShardId, _: u64) -> bool {
-        true
+    fn lease_left(&self, _: ShardId, _: u64) -> Duration {
+        Duration::from_secs(10)
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

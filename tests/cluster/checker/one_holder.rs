@@ -64,7 +64,9 @@ impl Move<'_> {
             if self.was_withdrawn(connection) || (is_later && !connection.open.contains(self.key)) {
                 return true;
             }
-            let next = sessions.get(place + 1).map(|next| self.facts.wall(self.facts.connections[next].hello) + UNDER_WAY_MS);
+            // A device that connects again holds on to the key once it is welcomed: before that, what was closed is free.
+            let welcomed = sessions[place + 1..].iter().find_map(|next| self.facts.connections[next].welcome);
+            let next = welcomed.map(|t| self.facts.wall(t) + UNDER_WAY_MS);
             if next.is_none_or(|next| self.new.at <= next) && self.was_given_up(connection) {
                 return true;
             }
