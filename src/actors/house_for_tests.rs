@@ -38,6 +38,7 @@ pub struct FakeOwners {
     owner: Mutex<Option<Owner>>,
     /// Terms from this one on are valid.
     valid_from: Mutex<u64>,
+    lease_left: Mutex<Duration>,
     changed: watch::Sender<u64>,
 }
 
@@ -45,13 +46,23 @@ impl FakeOwners {
     /// This node owns the shard, in term 1.
     pub fn new() -> Arc<FakeOwners> {
         let owner = Mutex::new(Some(owner(ME, 1)));
-        Arc::new(FakeOwners { owner, valid_from: Mutex::new(1), changed: watch::channel(0).0 })
+        Arc::new(FakeOwners {
+            owner,
+            valid_from: Mutex::new(1),
+            lease_left: Mutex::new(Duration::from_secs(10)),
+            changed: watch::channel(0).0,
+        })
     }
 
     /// Another owner, or none; whose lease is on is not changed by it.
     pub fn set(&self, owner: Option<Owner>) {
         *self.owner.lock().unwrap() = owner;
         self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// So much is left of every lease.
+    pub fn leave(&self, lease_left: Duration) {
+        *self.lease_left.lock().unwrap() = lease_left;
     }
 
     /// Earlier terms are not valid any more.
@@ -82,8 +93,8 @@ impl Owners for FakeOwners {
         term >= *self.valid_from.lock().unwrap()
     }
 
-    fn lease_left(&self, _: ShardId, term: u64) -> Duration {
-        if term >= *self.valid_from.lock().unwrap() { Duration::from_secs(10) } else { Duration::ZERO }
+    fn lease_left(&self, _: ShardId, _: u64) -> Duration {
+        *self.lease_left.lock().unwrap()
     }
 
     fn changed(&self) -> watch::Receiver<u64> {

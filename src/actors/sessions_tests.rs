@@ -17,6 +17,7 @@ use crate::ports::calls::CallError;
 use crate::ports::peers::{NodeId, Serve as _};
 use crate::ports::session::{Attempt, Item, Said};
 use crate::ports::{CarryOut as _, ProposeError};
+use std::time::Duration;
 
 fn say_ack(seat: &Arc<Seat>, name: &str) {
     let heard = vec![Heard::Asked { question: Question::Ack(ack(name)), reference: Some(7) }];
@@ -131,10 +132,10 @@ async fn what_an_owner_says_after_its_lease_is_dropped_and_asked_for_again() {
 async fn what_is_held_is_taken_back_when_the_lease_has_run_out() {
     let house = House::new(offering());
     let (outbox, _) = house.welcomed().await;
+    house.owners.leave(Duration::from_millis(300));
     house.owners.set(None);
     house.sessions.tend_once().await;
     assert_eq!(outbox.kinds().len(), 2, "the lease is on");
-    house.owners.valid_from(2);
     until("it is taken back", || outbox.kinds().len() == 3).await;
     let withdraw = &outbox.messages()[2];
     assert_eq!((&withdraw["type"], &withdraw["id"], &withdraw["reason"]), (&"withdraw".into(), &"a".into(), &"moved".into()));
