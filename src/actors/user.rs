@@ -155,6 +155,8 @@ impl User {
             _ => return,
         };
         self.later(tries, context, move |user| match asker {
+            // Attached again meanwhile, it is not lost: the ledger has heard of it since.
+            Asker::Gone { connection, departure: Departure::Lost, .. } if user.live.get(connection).is_some() => {}
             Asker::Gone { device, connection, departure, tries } => user.tell_gone(device, connection, departure, tries + 1),
             Asker::Visible { connection, tries, .. } => user.tell_visible(connection, tries + 1),
             _ => {}

@@ -11,12 +11,13 @@ use tracing::{debug, info, warn};
 use super::balancer_ops::{Group, GroupMembers, Leaders, OpError};
 use super::balancer_step::{Live, Next, Wanted, next_step};
 use super::directory::Directory;
-use super::meta::{Standing, State};
+use super::meta::{Member, Standing, State};
 use super::meta_command::{Command, Refusal, Reply};
 use super::meta_group::{MetaLog, propose};
 use super::placement::{self, Nodes, Size};
 use crate::clock;
 use crate::ledger::ids::ShardId;
+use crate::ports::members::NodeState;
 use crate::ports::owners::Owners;
 use crate::ports::peers::NodeId;
 
@@ -173,9 +174,18 @@ impl Desk {
     }
 
     fn live(&self, state: &State) -> Live {
-        let may_lead = state.members().filter(|(_, member)| member.standing == Standing::Ready).map(|(node, _)| node).collect();
+        let is_ready = |(node, member): &(NodeId, &Member)| member.standing == Standing::Ready && !self.is_going_away(*node);
+        let may_lead = state.members().filter(is_ready).map(|(node, _)| node).collect();
         let names = state.members().map(|(node, member)| (node, member.name.clone())).collect();
         Live { reachable: self.directory.reachable(), may_lead, names }
+    }
+
+    /// Whether a node is about to stop, whatever the cluster wants of it: it hands its lead over, and is not to get it back.
+    fn is_going_away(&self, node: NodeId) -> bool {
+        if node == self.directory.node() {
+            return self.directory.is_stopping();
+        }
+        self.directory.neighbour(node).is_some_and(|neighbour| neighbour.about.state == NodeState::Draining)
     }
 
     /// Whether a group is not as it should be, by the last word of its owner.

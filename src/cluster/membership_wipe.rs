@@ -1,6 +1,6 @@
 //! Lets go of replicas that this node is not to hold any more, once it knows from their owners that they count for nobody.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The replicas of this node.
 #[async_trait]
 pub trait Replicas: Send + Sync {
-    /// Whether this node has anything of a shard.
-    fn holds(&self, shard: ShardId) -> bool;
-    /// Lets go of all that it has of a shard, but for its vote.
+    /// The last change of members that this node has of a shard; none where it has nothing of the shard.
+    fn last_change(&self, shard: ShardId) -> Option<u64>;
+    /// Lets go of all that it has of a shard, but for its vote; unless another change than this has come since.
     ///
     /// # Errors
     /// [`OpError`].
-    async fn wipe(&self, shard: ShardId) -> Result<(), OpError>;
+    async fn wipe(&self, shard: ShardId, last_change: u64) -> Result<(), OpError>;
 }
 
 /// Wipes what is left over, for as long as it is polled.
 pub async fn wipe_leftovers(directory: Arc<Directory>, replicas: Arc<dyn Replicas>) {
-    let mut before = BTreeSet::new();
+    let mut before = BTreeMap::new();
     loop {
         before = wipe_if_found_twice(&directory, replicas.as_ref(), &before).await;
         tokio::time::sleep(LOOK_EVERY).await;
@@ -36,10 +36,10 @@ pub async fn wipe_leftovers(directory: Arc<Directory>, replicas: Arc<dyn Replica
 }
 
 /// Wipes what was found useless before and is still; gives what is useless now.
-async fn wipe_if_found_twice(directory: &Directory, replicas: &dyn Replicas, before: &BTreeSet<ShardId>) -> BTreeSet<ShardId> {
+async fn wipe_if_found_twice(directory: &Directory, replicas: &dyn Replicas, before: &BTreeMap<ShardId, u64>) -> BTreeMap<ShardId, u64> {
     let useless = look(directory, replicas);
-    for shard in useless.intersection(before) {
-        match replicas.wipe(*shard).await {
+    for (shard, last_change) in useless.iter().filter(|(shard, change)| before.get(shard) == Some(change)) {
+        match replicas.wipe(*shard, *last_change).await {
             Ok(()) => info!(shard = shard.0, "the replica is not wanted any more and is gone"),
             Err(error) => warn!(shard = shard.0, %error, "the replica is not wanted any more and could not be wiped"),
         }
@@ -48,15 +48,18 @@ async fn wipe_if_found_twice(directory: &Directory, replicas: &dyn Replicas, bef
 }
 
 /// The shards of which this node has something, is to hold nothing, and is no member, by the word of an owner whose change is committed.
-fn look(directory: &Directory, replicas: &dyn Replicas) -> BTreeSet<ShardId> {
+fn look(directory: &Directory, replicas: &dyn Replicas) -> BTreeMap<ShardId, u64> {
     let (state, me) = (directory.meta().state(), directory.node());
-    let is_useless = |shard: &ShardId| {
-        let Some(placed) = state.placement.get(shard) else { return false };
-        let Some((owner, members)) = directory.members_of(*shard) else { return false };
+    let useless = |shard: ShardId| {
+        // Before the owner's word is looked at: a change that comes later is seen.
+        let last_change = replicas.last_change(shard)?;
+        let placed = state.placement.get(&shard)?;
+        let (owner, members) = directory.members_of(shard)?;
         let is_member = members.voters.contains(&me) || members.learners.contains(&me);
-        owner != me && !placed.voters.contains(&me) && !is_member && !members.is_changing && replicas.holds(*shard)
+        let is_useless = owner != me && !placed.voters.contains(&me) && !is_member && !members.is_changing;
+        is_useless.then_some((shard, last_change))
     };
-    (0..directory.shard_count()).map(ShardId).filter(is_useless).collect()
+    (0..directory.shard_count()).map(ShardId).filter_map(useless).collect()
 }
 
 #[cfg(test)]
@@ -75,16 +78,16 @@ mod tests {
     use crate::ports::peers::NodeId;
 
     #[derive(Default)]
-    struct Held(Mutex<BTreeSet<ShardId>>);
+    struct Held(Mutex<BTreeMap<ShardId, u64>>);
 
     #[async_trait]
     impl Replicas for Held {
-        fn holds(&self, shard: ShardId) -> bool {
-            self.0.lock().unwrap().contains(&shard)
+        fn last_change(&self, shard: ShardId) -> Option<u64> {
+            self.0.lock().unwrap().get(&shard).copied()
         }
 
-        async fn wipe(&self, shard: ShardId) -> Result<(), OpError> {
-            self.0.lock().unwrap().remove(&shard);
+        async fn wipe(&self, shard: ShardId, last_change: u64) -> Result<(), OpError> {
+            assert_eq!(self.0.lock().unwrap().remove(&shard), Some(last_change));
             Ok(())
         }
     }
@@ -114,10 +117,13 @@ mod tests {
         directory.take(NodeId(1), pulse, now_ms);
 
         let held = Held::default();
-        held.0.lock().unwrap().extend((0..4).map(ShardId));
-        let found = wipe_if_found_twice(&directory, &held, &BTreeSet::new()).await;
+        held.0.lock().unwrap().extend((0..4).map(|shard| (ShardId(shard), 7)));
+        let found = wipe_if_found_twice(&directory, &held, &BTreeMap::new()).await;
         assert_eq!((found.len(), held.0.lock().unwrap().len()), (1, 4), "it is looked at twice");
+        held.0.lock().unwrap().insert(ShardId(0), 8);
+        let found = wipe_if_found_twice(&directory, &held, &found).await;
+        assert_eq!(held.0.lock().unwrap().len(), 4, "a change of members has come in between");
         wipe_if_found_twice(&directory, &held, &found).await;
-        assert_eq!(held.0.lock().unwrap().iter().map(|shard| shard.0).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(held.0.lock().unwrap().keys().map(|shard| shard.0).collect::<Vec<_>>(), [1, 2, 3]);
     }
 }

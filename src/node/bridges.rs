@@ -105,12 +105,12 @@ impl LocalReplicas {
 
 #[async_trait]
 impl Replicas for LocalReplicas {
-    fn holds(&self, shard: ShardId) -> bool {
-        self.0.holds(shard)
+    fn last_change(&self, shard: ShardId) -> Option<u64> {
+        self.0.last_change(shard)
     }
 
-    async fn wipe(&self, shard: ShardId) -> Result<(), OpError> {
-        self.0.wipe(shard).await.map_err(failed)
+    async fn wipe(&self, shard: ShardId, last_change: u64) -> Result<(), OpError> {
+        self.0.wipe(shard, last_change).await.map_err(failed)
     }
 }
 

@@ -27,8 +27,10 @@ pub enum Answer {
 
 /// What the proposer has to know of an entry that is done.
 pub enum Note {
-    /// No `Advance` is in flight any more. The readers wait for it to be applied: where it was not, there are none left.
+    /// An `Advance` is applied; its readers wait for that.
     Advanced { effects: Vec<Effect>, readers: Vec<oneshot::Sender<()>> },
+    /// An `Advance` was not applied, or that isn't known. Its readers are told so by having no answer.
+    NotAdvanced,
     /// This node leads in `term`, and all that came before is applied.
     TakenOver { term: u64, effects: Vec<Effect> },
     /// The first entry of `term` was refused; the leader may not be ready.
@@ -69,10 +71,24 @@ impl InFlight {
         }
     }
 
-    /// Hands the oldest entry's result on.
-    pub fn finish(&mut self, result: Result<Replies, ProposeError>) -> Vec<Note> {
-        let Some(entry) = self.entries.pop_front() else { return Vec::new() };
-        let word = match &result {
+    /// Hands the oldest entry's result on: command by command, in their order, as the notes are taken. A note must be seen to before the next is.
+    pub fn finish(&mut self, result: Result<Replies, ProposeError>) -> impl Iterator<Item = Note> + use<> {
+        let answers = self.entries.pop_front().map(|entry| self.note_end(entry, &result)).unwrap_or_default();
+        let error = result.as_ref().err().copied();
+        let mut applied = match result {
+            Ok(Replies::Applied(applied)) => applied,
+            Ok(_) => unreachable!("an entry of commands has their replies"),
+            Err(_) => Vec::new(),
+        }
+        .into_iter();
+        answers.into_iter().filter_map(move |answer| match error {
+            None => succeed(answer, applied.next().expect("every command has one result")),
+            Some(error) => fail(answer, error),
+        })
+    }
+
+    fn note_end(&self, entry: Entry, result: &Result<Replies, ProposeError>) -> Vec<Answer> {
+        let word = match result {
             Ok(_) => "applied",
             Err(ProposeError::Unavailable) => "unavailable",
             Err(ProposeError::Unknown) => "unknown",
@@ -80,16 +96,11 @@ impl InFlight {
         // What callers proposed; the shard's own are tried until they succeed, and a refusal right after an election is no fault.
         let asked = entry.answers.iter().filter(|answer| matches!(answer, Answer::Caller(_))).count();
         counter!(names::PROPOSALS_TOTAL, "result" => word).increment(asked as u64);
-        match result {
-            Ok(replies) => {
-                let Replies::Applied(applied) = replies else { unreachable!("an entry of commands has their replies") };
-                self.commit_seconds.record(clock::monotonic().saturating_duration_since(entry.proposed_at));
-                assert_eq!(applied.len(), entry.answers.len(), "every command has one result");
-                let pairs = entry.answers.into_iter().zip(applied);
-                pairs.filter_map(|(answer, applied)| succeed(answer, applied)).collect()
-            }
-            Err(error) => entry.answers.into_iter().filter_map(|answer| fail(answer, error)).collect(),
+        if let Ok(Replies::Applied(applied)) = result {
+            self.commit_seconds.record(clock::monotonic().saturating_duration_since(entry.proposed_at));
+            assert_eq!(applied.len(), entry.answers.len(), "every command has one result");
         }
+        entry.answers
     }
 }
 
@@ -119,7 +130,7 @@ fn fail(answer: Answer, error: ProposeError) -> Option<Note> {
             done(Err(error));
             None
         }
-        Answer::Advance(_) => Some(Note::Advanced { effects: Vec::new(), readers: Vec::new() }),
+        Answer::Advance(_) => Some(Note::NotAdvanced),
         Answer::Takeover { term } => Some(Note::NotTakenOver { term }),
     }
 }

@@ -3,7 +3,7 @@
 //! node begins and ceases to own the shard.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use openraft::impls::ProgressResponder;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -25,6 +25,8 @@ use crate::ports::{CarryOut, ProposeError};
 /// Right after an election a leader may refuse for a few ms.
 const TAKEOVER_RETRY_FIRST: Duration = Duration::from_millis(2);
 const TAKEOVER_RETRY_MAX: Duration = Duration::from_millis(250);
+/// The pause after an `Advance` that was not applied.
+const ADVANCE_PAUSE: Duration = Duration::from_millis(100);
 /// A sleep until something is due is no longer than that: the clock may jump meanwhile.
 const DUE_SLEEP_MAX: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,8 @@ pub struct Proposer {
     stamper: Stamper,
     in_flight: InFlight,
     is_advance_in_flight: bool,
+    /// Time passes no earlier, unless a reader asks for it.
+    advance_not_before: Instant,
     holding: Option<Hold>,
     /// It was the owner before.
     has_served: bool,
@@ -95,7 +99,16 @@ impl Proposer {
     pub fn new(parts: Parts) -> Proposer {
         let stamper = Stamper::new(parts.ledger.read(crate::ledger::Ledger::now));
         let in_flight = InFlight::new(parts.shard);
-        Proposer { parts, stage: Stage::Following, stamper, in_flight, is_advance_in_flight: false, holding: None, has_served: false }
+        Proposer {
+            parts,
+            stage: Stage::Following,
+            stamper,
+            in_flight,
+            is_advance_in_flight: false,
+            advance_not_before: clock::monotonic(),
+            holding: None,
+            has_served: false,
+        }
     }
 
     /// Runs until `stop` is dropped or sent to; then refuses what waits, and hands on what is still in flight.
@@ -153,7 +166,8 @@ impl Proposer {
             Stage::Elected { delay, .. } => Some(delay),
             Stage::Serving { .. } if self.has_room() && !self.is_advance_in_flight => {
                 let due = self.parts.ledger.next_due()?;
-                Some(Duration::from_millis(due.since(self.stamper.stamp()).0).min(DUE_SLEEP_MAX))
+                let pause = self.advance_not_before.saturating_duration_since(clock::monotonic());
+                Some(Duration::from_millis(due.since(self.stamper.stamp()).0).min(DUE_SLEEP_MAX).max(pause))
             }
             _ => None,
         }
@@ -242,7 +256,7 @@ impl Proposer {
         }
         let readers = self.parts.queue.take_readers();
         let now = self.stamper.stamp();
-        let is_due = self.parts.ledger.next_due().is_some_and(|due| due <= now);
+        let is_due = self.parts.ledger.next_due().is_some_and(|due| due <= now) && clock::monotonic() >= self.advance_not_before;
         (is_due || !readers.is_empty()).then_some(readers)
     }
 
@@ -271,6 +285,11 @@ impl Proposer {
                             reader.send(()).ok();
                         }
                     }
+                }
+                (Note::NotAdvanced, _) => {
+                    self.is_advance_in_flight = false;
+                    // A leader that has lost its majority is refused at once, and may be for a while.
+                    self.advance_not_before = clock::monotonic() + ADVANCE_PAUSE;
                 }
                 (Note::TakenOver { term, effects }, Stage::TakingOver { term: current, proposed_ms, .. }) if term == current => {
                     self.serve(Reign { term, proposed_ms }, effects);

@@ -216,6 +216,12 @@ impl RaftGroup {
             warn!(shard = group_name(self.id), "the group did not stop in time");
         }
         leader_watch.close().await;
+        // A build may go on beside the group.
+        let snapshots = self.snapshots.clone();
+        let closing = tokio::task::spawn_blocking(move || snapshots.close());
+        if tokio::time::timeout(timeout, closing).await.is_err() {
+            warn!(shard = group_name(self.id), "a snapshot was still being written when the group stopped");
+        }
     }
 }
 

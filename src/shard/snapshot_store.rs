@@ -22,8 +22,8 @@ pub struct SnapshotStore {
     path: Option<PathBuf>,
     /// Held for moments, so that the file that is opened is the one that `current` tells of.
     current: Mutex<Option<Current>>,
-    /// Held while a snapshot is written, so that two don't write one file.
-    writing: Mutex<()>,
+    /// Held while a snapshot is written, so that two don't write one file. True: the group has stopped, and nothing is written any more.
+    writing: Mutex<bool>,
 }
 
 struct Current {
@@ -35,7 +35,7 @@ struct Current {
 impl SnapshotStore {
     /// One that keeps its snapshot in memory.
     pub fn in_memory(shard: ShardId) -> SnapshotStore {
-        SnapshotStore { shard, path: None, current: Mutex::new(None), writing: Mutex::new(()) }
+        SnapshotStore { shard, path: None, current: Mutex::new(None), writing: Mutex::new(false) }
     }
 
     /// Opens the folder of a group, makes it where it is missing, and puts the snapshot in it into `content`.
@@ -57,7 +57,7 @@ impl SnapshotStore {
             Err(source) => return Err(io("opening")(source)),
         };
         let current = restored.clone().map(|meta| Current { meta, bytes: None });
-        Ok((SnapshotStore { shard, path: Some(path), current: Mutex::new(current), writing: Mutex::new(()) }, restored))
+        Ok((SnapshotStore { shard, path: Some(path), current: Mutex::new(current), writing: Mutex::new(false) }, restored))
     }
 
     /// Where it lies; empty in memory.
@@ -113,6 +113,11 @@ impl SnapshotStore {
         Ok(whole)
     }
 
+    /// Waits for a snapshot that is being written; none is begun any more.
+    pub fn close(&self) {
+        *self.writing.lock().expect("no holder panics") = true;
+    }
+
     /// Forgets the snapshot: the group leaves this node.
     pub fn remove(&self) -> io::Result<()> {
         let _writing = self.writing.lock().expect("no holder panics");
@@ -125,7 +130,10 @@ impl SnapshotStore {
     }
 
     fn replace(&self, meta: &SnapshotMeta, write: impl FnOnce(&mut dyn Write) -> io::Result<u64>) -> io::Result<u64> {
-        let _writing = self.writing.lock().expect("no holder panics");
+        let is_closed = self.writing.lock().expect("no holder panics");
+        if *is_closed {
+            return Err(io::Error::other("the group has stopped"));
+        }
         if self.current_meta().is_some_and(|current| current.last_log_id > meta.last_log_id) {
             return Ok(0);
         }

@@ -21,18 +21,19 @@ use crate::ledger::ids::ShardId;
 const DELETIONS_AT_A_TIME: u64 = 1024;
 
 impl Shards {
-    /// Whether this node has anything of a shard, its vote apart.
+    /// The last change of members that this node has of a shard, by its index in the log; none where it has nothing of the shard, its vote apart.
     #[must_use]
-    pub fn holds(&self, shard: ShardId) -> bool {
-        self.groups.peek(shard).is_some_and(|group| has_anything(&group))
+    pub fn last_change(&self, shard: ShardId) -> Option<u64> {
+        self.groups.peek(shard).filter(|group| has_anything(group)).map(|group| last_change(&group))
     }
 
     /// Empties this node's replica of a shard of which it is no member any more. Only for a caller who knows that from the shard's leader, after the change was
-    /// committed: what is deleted counts for nobody's majority. Empty already: nothing to do.
+    /// committed: what is deleted counts for nobody's majority. `as_of` is what [`Shards::last_change`] said before the leader was asked: where another change has come
+    /// since, the node may be a member again, whose entries count, and nothing is deleted. Empty already: nothing to do.
     ///
     /// # Errors
     /// [`ChangeError::Leads`], [`ChangeError::Busy`]; or [`ChangeError::Failed`], after which the process must end.
-    pub async fn wipe(&self, shard: ShardId) -> Result<(), ChangeError> {
+    pub async fn wipe(&self, shard: ShardId, as_of: u64) -> Result<(), ChangeError> {
         let slot = self.groups.slot(shard).ok_or(ChangeError::NoGroup)?;
         let _one = slot.replacing.try_lock().map_err(|_| ChangeError::Busy)?;
         let old = slot.current.load_full();
@@ -42,9 +43,15 @@ impl Shards {
         if !has_anything(&old) {
             return Ok(());
         }
-        match replace(&old, &self.common).await {
-            Ok(new) => {
+        if last_change(&old) != as_of {
+            return Err(ChangeError::Busy);
+        }
+        match replace(&old, &self.common, as_of).await {
+            Ok((new, was_emptied)) => {
                 slot.current.store(Arc::new(new));
+                if !was_emptied {
+                    return Err(ChangeError::Busy);
+                }
                 info!(shard = shard.0, "what was held of the shard is gone, but for the vote");
                 Ok(())
             }
@@ -58,20 +65,34 @@ impl Shards {
     }
 }
 
+fn last_change(group: &Group) -> u64 {
+    group.core.look(|metrics| metrics.membership_config.log_id().map_or(0, |id| id.index))
+}
+
 fn has_anything(group: &Group) -> bool {
     !group.core.log.kept().is_empty() || group.core.log.purged().is_some() || group.core.snapshots.current_meta().is_some()
 }
 
-async fn replace(old: &Group, common: &Arc<Common>) -> Result<Group, ShardError> {
+/// The group anew, and whether it was emptied.
+async fn replace(old: &Group, common: &Arc<Common>, as_of: u64) -> Result<(Group, bool), ShardError> {
     let shard = old.shard();
     old.stop(Duration::from_millis(common.config.tuning.stop_timeout_ms)).await;
+    // From here on nothing is acknowledged any more; what was, had the change before it.
+    if last_change(old) != as_of {
+        if common.disk.is_none() {
+            // What was in memory is gone with the group: this node may have said that it has it, and must not come back as if it had not.
+            let reason = "it became a member again while it was being emptied".to_owned();
+            return Err(ShardError::Raft { shard, reason });
+        }
+        return Group::start(shard, Life::First, common.clone()).await.map(|group| (group, false));
+    }
     let failed = |error: std::io::Error| ShardError::Raft { shard, reason: error.to_string() };
     if let Some(disk) = &common.disk {
         empty_log(&disk.committer, &old.core.log).await.map_err(failed)?;
     }
     let snapshots = old.core.snapshots.clone();
     blocking(move || snapshots.remove()).await.map_err(failed)?;
-    Group::start(shard, Life::Emptied { vote: old.core.log.vote() }, common.clone()).await
+    Group::start(shard, Life::Emptied { vote: old.core.log.vote() }, common.clone()).await.map(|group| (group, true))
 }
 
 /// Newest first, so that a crash in between leaves a log that is merely shorter.

@@ -131,7 +131,7 @@ impl User {
     /// what it misses.
     fn start_anew(&mut self) {
         for live in self.live.take() {
-            self.unheard.extend(live.send_back());
+            self.sent_back(live);
         }
     }
 }

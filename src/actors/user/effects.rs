@@ -5,6 +5,7 @@ use tracing::{debug, error};
 
 use super::User;
 use crate::actors::desk::NotDelivered;
+use crate::actors::live::Live;
 use crate::actors::step::{Part, Step};
 use crate::ledger::command::Departure;
 use crate::ledger::effect::{Action, Effect, Offer};
@@ -70,10 +71,15 @@ impl User {
         }
     }
 
-    /// Has the edge of a connection ask anew, without a word to the ledger.
+    /// Has the edge of a connection ask anew. Until it does, the ledger has it as lost: its edge may die before.
     pub(super) fn send_back(&mut self, connection: ConnectionId) {
         if let Some(live) = self.live.remove(connection) {
-            self.unheard.extend(live.send_back());
+            self.sent_back(live);
         }
+    }
+
+    pub(super) fn sent_back(&mut self, live: Live) {
+        self.tell_gone(live.device.clone(), live.connection, Departure::Lost, 0);
+        self.unheard.extend(live.send_back());
     }
 }
