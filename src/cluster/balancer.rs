@@ -27,6 +27,8 @@ const GROUPS_AT_ONCE: usize = 4;
 const STRETCH: Duration = Duration::from_secs(5);
 /// A group is left alone for that long after a stretch: until its owner's word is fresh.
 const REST: Duration = Duration::from_millis(200);
+/// The same after its leader was moved, or could not be: where machines are too busy to keep a leader, to move it about makes that worse.
+const REST_OF_LEADER: Duration = Duration::from_secs(3);
 /// How often a learner is looked at.
 const CATCH_UP_TICK: Duration = Duration::from_millis(50);
 const BUSY_TICK: Duration = Duration::from_millis(250);
@@ -36,7 +38,7 @@ const PROPOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// See the file's head.
 pub struct Balancer {
     desk: Arc<Desk>,
-    working: JoinSet<Group>,
+    working: JoinSet<(Group, Duration)>,
     /// Groups that are being worked on.
     busy: BTreeSet<Group>,
     /// Until when each group is left alone.
@@ -82,11 +84,11 @@ impl Balancer {
         }
     }
 
-    fn note_end(&mut self, group: Option<Group>) {
-        match group {
-            Some(group) => {
+    fn note_end(&mut self, ended: Option<(Group, Duration)>) {
+        match ended {
+            Some((group, rest)) => {
                 self.busy.remove(&group);
-                self.rested.insert(group, clock::monotonic() + REST);
+                self.rested.insert(group, clock::monotonic() + rest);
             }
             // A stretch that panicked does not say which it was.
             None if self.working.is_empty() => self.busy.clear(),
@@ -199,10 +201,11 @@ impl Desk {
     }
 
     /// Works on one group until it is as it should be, or its turn is over.
-    async fn stretch(self: Arc<Self>, group: Group) -> Group {
+    async fn stretch(self: Arc<Self>, group: Group) -> (Group, Duration) {
+        let mut rest = REST;
         let end = clock::monotonic() + STRETCH;
         while clock::monotonic() < end && self.leads() {
-            match self.step(group).await {
+            match self.step(group, &mut rest).await {
                 Ok(Pace::GoOn) => {}
                 Ok(Pace::Wait) => tokio::time::sleep(CATCH_UP_TICK).await,
                 Ok(Pace::Stop) => break,
@@ -212,10 +215,10 @@ impl Desk {
                 }
             }
         }
-        group
+        (group, rest)
     }
 
-    async fn step(&self, group: Group) -> Result<Pace, OpError> {
+    async fn step(&self, group: Group, rest: &mut Duration) -> Result<Pace, OpError> {
         let state = self.directory.meta().state();
         let leader = match group {
             Group::Meta => self.directory.node(),
@@ -230,6 +233,9 @@ impl Desk {
         };
         info!(%group, leader = leader.0, ?step, "balancing");
         let pace = if step.moves_leader() { Pace::Stop } else { Pace::GoOn };
+        if step.moves_leader() {
+            *rest = REST_OF_LEADER;
+        }
         self.leaders.perform(leader, group, step).await?;
         Ok(pace)
     }

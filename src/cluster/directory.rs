@@ -2,7 +2,7 @@
 //! state and by this node's own shards; it asks nobody.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ pub struct Directory {
     /// Counts what all others should hear of at once, apart from what this node owns.
     news: watch::Sender<u64>,
     is_stopping: AtomicBool,
+    /// When each shard was last seen to have an owner, ms of monotonic time; 0: never.
+    pub(super) owned_at_ms: Box<[AtomicU64]>,
     pub(super) has_joined: AtomicBool,
 }
 
@@ -78,6 +80,7 @@ impl Directory {
         let DirectoryParts { run, shard_count, lease_ms, .. } = parts;
         let own = About { run, http: parts.http.clone(), cluster: parts.cluster.clone(), ..About::default() };
         let owners = vec![None; usize::from(shard_count)];
+        let owned_at_ms = (0..shard_count).map(|_| AtomicU64::new(0)).collect();
         let heard = Heard { nodes: BTreeMap::new(), own, owners, names: EdgeNames::default() };
         Directory {
             known: ArcSwap::from_pointee(Known { reigns: Reigns::new(shard_count, lease_ms), links: BTreeMap::new() }),
@@ -85,6 +88,7 @@ impl Directory {
             changed: watch::Sender::new(0),
             news: watch::Sender::new(0),
             is_stopping: AtomicBool::new(false),
+            owned_at_ms,
             has_joined: AtomicBool::new(false),
             parts,
         }
@@ -168,6 +172,7 @@ impl Directory {
         loop {
             self.note_names(&meta.borrow_and_update().clone());
             self.refresh(&mut self.heard(), clock::monotonic_ms());
+            self.note_owned();
             tokio::select! {
                 Ok(()) = meta.changed() => {}
                 () = tokio::time::sleep(tick) => {}

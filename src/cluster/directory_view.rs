@@ -7,10 +7,14 @@ use super::balancer_ops::GroupMembers;
 use super::directory::{Directory, Neighbour};
 use super::meta::Standing;
 use super::pulse::{About, Owned};
+use crate::clock;
 use crate::ledger::ids::ShardId;
 use crate::ports::members::NodeState;
 use crate::ports::owners::{Owner, Owners};
 use crate::ports::peers::NodeId;
+
+/// A shard that has no owner for longer has not merely been handed over, or lost its leader.
+const HANDED_OVER_WITHIN_MS: u64 = 2_000;
 
 impl Directory {
     /// What this node says of itself.
@@ -71,7 +75,7 @@ impl Directory {
         };
         let stopping = self.is_stopping().then_some("the node is going away");
         let reasons = stopping.into_iter().chain(joined).map(str::to_owned);
-        let ownerless = (0..self.parts.shard_count).filter(|shard| self.owner_of(ShardId(*shard)).is_none());
+        let ownerless = (0..self.parts.shard_count).filter(|shard| self.is_ownerless(ShardId(*shard)));
         reasons.chain(ownerless.map(|shard| format!("shard {shard} has no leader"))).collect()
     }
 
@@ -91,6 +95,27 @@ impl Directory {
         }
         let has_owners = (0..self.parts.shard_count).all(|shard| self.owner_at(ShardId(shard), now_ms).is_some());
         if has_owners { NodeState::Ready } else { NodeState::NotReady }
+    }
+
+    /// Whether a shard has no owner, and that is more than one giving way to the next: a moment in which calls wait, and no reason to send clients elsewhere.
+    fn is_ownerless(&self, shard: ShardId) -> bool {
+        let now_ms = clock::monotonic_ms();
+        let seen = &self.owned_at_ms[usize::from(shard.0)];
+        if self.owner_of(shard).is_some() {
+            seen.store(now_ms, Ordering::Relaxed);
+            return false;
+        }
+        match seen.load(Ordering::Relaxed) {
+            0 => true,
+            seen_ms => now_ms.saturating_sub(seen_ms) >= HANDED_OVER_WITHIN_MS,
+        }
+    }
+
+    /// Notes which shards have owners.
+    pub(super) fn note_owned(&self) {
+        for shard in 0..self.parts.shard_count {
+            self.is_ownerless(ShardId(shard));
+        }
     }
 
     /// How far this node holds the replicas that it is to hold.

@@ -27,6 +27,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Between two tries of what must come to an end.
 const ANNOUNCE_PAUSE: Duration = Duration::from_millis(200);
+/// What moves after a drain has moved by then.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Requests of other nodes in progress here.
 const REQUESTS_MAX: usize = 64;
 
@@ -193,7 +195,14 @@ impl Membership {
 
     /// See [`crate::ports::members::Members::remove`].
     pub(super) async fn remove_named(&self, name: &str) -> Result<(), MembershipError> {
-        told(self.request(Request::Remove { name: name.to_owned() }).await)
+        let deadline = clock::monotonic() + SETTLE_TIMEOUT;
+        loop {
+            match told(self.request(Request::Remove { name: name.to_owned() }).await) {
+                // A shard whose lead is on its way to another node has no majority for a moment.
+                Err(MembershipError::WouldLoseMajority { .. }) if clock::monotonic() < deadline => tokio::time::sleep(ANNOUNCE_PAUSE).await,
+                told => return told,
+            }
+        }
     }
 }
 

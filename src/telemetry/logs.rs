@@ -51,10 +51,14 @@ pub fn judge_filter(filter: &str) -> Result<(), String> {
 }
 
 /// A plain level is ours alone: other crates tell of their inner life at `info`, hundreds of lines for each start, and may print what they carry at `debug`.
-/// openraft warns of every message that a newer vote overtook, so of it only errors are shown. Who wants more names the crates.
+/// openraft warns of every message that a newer vote overtook, so of it only errors are shown; and it calls it an error that a group which has stopped takes no messages. Who
+/// wants more names the crates.
 fn filter_of(filter: &str) -> Result<EnvFilter, LogError> {
     let named = match filter.parse::<LevelFilter>() {
-        Ok(level) => format!("{},openraft={},engage={level}", level.min(LevelFilter::WARN), level.min(LevelFilter::ERROR)),
+        Ok(level) => {
+            let (others, openraft) = (level.min(LevelFilter::WARN), level.min(LevelFilter::ERROR));
+            format!("{others},openraft={openraft},openraft::raft::raft_inner=off,engage={level}")
+        }
         // Taken as it stands, a misspelt level would name a crate that there isn't, and nothing would ever be logged.
         Err(_) if filter.chars().all(char::is_alphanumeric) => {
             return Err(LogError { filter: filter.to_owned(), reason: "there is no such level".to_owned() });

@@ -40,8 +40,8 @@ async fn nodes_with_certificates_of_one_authority_talk() {
     let make = |host: &str| Some(tls(folder.path(), (&ca, &ca), host));
     let (one, two) = linked(with(1, make("127.0.0.1")), with(2, make("127.0.0.1"))).await;
     let long = vec![9; 3_000_000];
-    assert!(one.ask(2, &long, SOON).await.unwrap() == long);
-    assert!(two.ask(1, &long, SOON).await.unwrap() == long);
+    assert!(one.ask(2, &long, SOON * 5).await.unwrap() == long);
+    assert!(two.ask(1, &long, SOON * 5).await.unwrap() == long);
     let mut guest = GuestConfig::new(LinkSecret::new(SECRET), "uuid-g".to_owned(), "newcomer".to_owned());
     let address = one.address.to_string();
     assert!(ask_as_guest(&address, &guest, Bytes::new()).await.is_err(), "a guest without a certificate");
