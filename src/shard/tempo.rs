@@ -24,6 +24,11 @@ pub fn meet_every(apart: Duration) {
     APART_US.fetch_min(apart_us, Ordering::Relaxed);
 }
 
+/// Waits that long, and then for the next common moment: what is looked at from time to time needs no wake-up of its own.
+pub async fn pause(time: Duration) {
+    Tempo::sleep_until(Moment::now() + time).await;
+}
+
 type Tokio = TokioRuntime;
 type Moment = <Tokio as AsyncRuntime>::Instant;
 
