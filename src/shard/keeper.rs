@@ -14,6 +14,7 @@ use super::config::Tuning;
 use super::log::LogShared;
 use super::machine::MachineShared;
 use super::sending::Sending;
+use super::tempo;
 use super::types::{Raft, group_name};
 use crate::clock;
 
@@ -40,13 +41,11 @@ pub struct Keeper {
 impl Keeper {
     /// Runs until the group has failed; to be aborted when it is stopped.
     pub async fn run(self) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(self.tuning.keeper_interval_ms));
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Groups that start together don't come round together.
         let stagger = Duration::from_millis(self.tuning.snapshot_interval_ms / 64) * u32::from(self.machine.shard().0 % 64);
         let mut last_snapshot = clock::monotonic() + stagger;
         loop {
-            ticks.tick().await;
+            tempo::pause(Duration::from_millis(self.tuning.keeper_interval_ms)).await;
             if self.has_failed() {
                 self.is_failed.store(true, Ordering::Release);
                 return;

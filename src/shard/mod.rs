@@ -27,6 +27,7 @@ pub mod backup_file;
 pub mod restore;
 
 mod types;
+mod tempo;
 mod files;
 mod record;
 mod sizes;

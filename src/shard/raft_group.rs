@@ -25,6 +25,7 @@ use super::seat::Seat;
 use super::seldom::Seldom;
 use super::sending::Sending;
 use super::snapshot_store::SnapshotStore;
+use super::tempo;
 use super::types::{Metrics, Node, Raft, SnapshotMeta, TypeConfig, Vote, group_name};
 use crate::ledger::ids::ShardId;
 use crate::ports::CarryOut;
@@ -93,6 +94,8 @@ pub fn raft_config(tuning: &Tuning) -> Result<Arc<Config>, ShardError> {
         api_channel_size: Some(4096),
         ..Config::default()
     };
+    // As often as openraft ticks.
+    tempo::meet_every(Duration::from_millis(tuning.heartbeat_ms * 13 / 64));
     config.validate().map(Arc::new).map_err(|error| ShardError::Config(error.to_string()))
 }
 

@@ -17,6 +17,7 @@ openraft::declare_raft_types!(
         R = Replies,
         NodeId = u64,
         Node = Node,
+        AsyncRuntime = super::tempo::Tempo,
         LeaderId = openraft::impls::leader_id_std::LeaderId<Self::Term, Self::NodeId>,
 );
 

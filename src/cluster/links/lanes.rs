@@ -194,6 +194,8 @@ impl Lanes {
                 return false;
             }
             self.changed.notified().await;
+            // What else is about to be queued goes with it: the heartbeats of all groups come together.
+            tokio::task::yield_now().await;
         }
     }
 
