@@ -10,14 +10,13 @@ use crate::probe::{Probe, Taken};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
 
-/// For so long at most, as a rule, does a client wait for its confirm while its shard is handed over: a few ms on an idle machine, more where three unoptimised nodes and
-/// these clients share two cores. What a hand-over is in itself, the log says.
-const HANDOVER_MAX: Duration = Duration::from_millis(400);
-/// A hand-over that has failed ends in an election, which takes about that long.
-const HANDOVER_WORST: Duration = Duration::from_millis(1_500);
+/// For so long at most, as a rule, does a client wait longer for its confirm while its shard is handed over.
+const HANDOVER_MAX: Duration = Duration::from_millis(100);
+/// A hand-over that has failed ends in an election, which takes longer than that.
+const HANDOVER_WORST: Duration = Duration::from_millis(600);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_that_stops_hands_its_shards_over_and_nobody_elsewhere_sees_more_than_a_delay() {
+async fn a_node_that_stops_hands_its_shards_over_within_100_ms_without_an_error() {
     let mut cluster = Cluster::start(Plan::of(3)).await;
     cluster.spread().await;
     let mut probes = Probe::for_each_shard(&cluster).await;
