@@ -1,7 +1,8 @@
 //! README's walk, run as it stands there: every command is typed, and what it prints is compared with what README says it prints.
 //!
 //! Between `<!-- walk -->` and `<!-- /walk -->`, each block that begins with "```console N" goes on in terminal N. `$ ` begins a command, `^C` is Ctrl-C, every
-//! other line is output; … stands for what differs from run to run, and alone on a line for any lines. The binary is the one that this test was built with, or
+//! other line is output; … stands for what differs from run to run, and alone on a line for any lines. A terminal doesn't wait for the others: where a
+//! command needs what another terminal did, that one prints something that is waited for. The binary is the one that this test was built with, or
 //! the one that `ENGAGE_BIN` names.
 
 use std::collections::BTreeMap;
