@@ -12,4 +12,5 @@ pub mod config;
 pub mod telemetry;
 pub mod node;
 pub mod client;
+pub mod history;
 pub mod cli;

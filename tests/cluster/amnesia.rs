@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
+use engage::history::record::Fault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_in_memory_that_is_killed_joins_again_under_a_new_id() {

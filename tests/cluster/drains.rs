@@ -1,9 +1,9 @@
 //! A node is drained: it gives its leaders and its connections away, and nobody else notices.
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait;
+use engage::history::record::Fault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_moves_leaders_and_connections_and_closes_no_client_on_other_nodes() {

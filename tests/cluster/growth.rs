@@ -1,9 +1,9 @@
 //! A cluster grows and shrinks under load, by one command for each change.
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::network::Place;
+use engage::history::record::Fault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_grows_from_one_to_five_and_shrinks_to_three_under_load() {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::probe::Probe;
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
+use engage::history::record::Fault;
 
 /// The first ack on a new owner is confirmed by then at the latest.
 const ACK_MAX_MS: u64 = 3_000;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
+use engage::history::record::Fault;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_node_is_killed_in_turn_under_load_and_nothing_is_lost_or_shown_again() {

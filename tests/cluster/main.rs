@@ -1,11 +1,10 @@
 //! The contract's chapters on several nodes (§2, §5, §9), tested from outside: real processes on loopback, real HTTP, real WebSockets, faults by signals and by a network that
-//! can be cut. Every scenario under load ends with everything settled, and its history judged by [`checker`]. Clusters run one after another.
+//! can be cut. Every scenario under load ends with everything settled, and its history judged by [`engage::history`]. Clusters run one after another.
 
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "each test binary uses its part of the harness")]
 mod support;
 
-mod checker;
 mod load;
 mod probe;
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use engage::clock;
 use serde_json::json;
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::device::{Device, Event};
 use crate::support::hello::Hello;
 use crate::support::{fresh, wait};
+use engage::history::record::Fault;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a busy machine may add.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
 use crate::support::whole_number_from;
+use engage::history::record::Fault;
 
 /// Clients and publishers need that long to come back after the last fault.
 const CALM: Duration = Duration::from_secs(3);

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use engage::clock;
 use serde_json::{Value, json};
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::probe::Probe;
 use crate::support::cluster::{Cluster, Plan};
@@ -13,6 +12,7 @@ use crate::support::device::{Device, Event};
 use crate::support::hello::Hello;
 use crate::support::network::{Place, Way};
 use crate::support::wait::{self, pass};
+use engage::history::record::Fault;
 
 const LEASE: Duration = Duration::from_secs(3);
 

@@ -1,8 +1,8 @@
 //! A rolling restart, as an operator makes it for an upgrade: one node after another, each when the cluster is whole again.
 
-use crate::checker::record::Fault;
 use crate::load::{Load, Size};
 use crate::support::cluster::{Cluster, Plan};
+use engage::history::record::Fault;
 
 /// No publish may fail for longer.
 const PUBLISH_MAX_MS: u64 = 1_000;

@@ -7,10 +7,10 @@ use engage::clock;
 use serde_json::Value;
 
 use super::Shared;
-use crate::checker::record::{Key, What, is_settled};
 use crate::support::api::{Api, encode, engagement};
 use crate::support::cluster::Cluster;
 use crate::support::wait::pass;
+use engage::history::record::{Key, What, is_settled};
 
 /// Within so long everything settles, once everybody is attentive.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(20);

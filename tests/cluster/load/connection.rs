@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::is_set;
 use super::person::{Pending, Person, Shown};
-use crate::checker::record::{Key, Leave, Session, What, is_settled};
 use crate::support::device::{Device, Event};
+use engage::history::record::{Key, Leave, Session, What, is_settled};
 
 /// How often a person looks up, when nothing comes.
 const TICK: Duration = Duration::from_millis(500);

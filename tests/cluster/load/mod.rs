@@ -14,11 +14,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
-use crate::checker::record::{Entry, Fault};
-use crate::checker::recorder::{self, Recorder};
-use crate::checker::{self, Verdict};
 use crate::support::cluster::{Cluster, Roster};
 use crate::support::whole_number_from;
+use engage::history::record::{Entry, Fault};
+use engage::history::recorder::{self, Recorder};
+use engage::history::{self, Verdict};
 
 /// What `Plan` sets, or leaves to its default.
 const LEASE_MS: u64 = 3_000;
@@ -144,7 +144,7 @@ impl Load {
         }
         closing::read_feed(&self.shared, cluster).await;
         let entries = self.shared.history.entries();
-        let verdict = checker::judge(&entries);
+        let verdict = history::judge(&entries);
         self.tell(&verdict);
         if !verdict.violations.is_empty() || !unsettled.is_empty() {
             self.fail(&verdict, &entries, &unsettled);
@@ -176,7 +176,7 @@ impl Load {
             eprintln!("{violation}");
         }
         if let Some(first) = verdict.violations.first() {
-            let about = checker::about(entries, first);
+            let about = history::about(entries, first);
             eprintln!("what was seen of the first:\n{}", about.iter().map(|entry| format!("  {entry:?}\n")).collect::<String>());
         }
         for open in unsettled.iter().take(SHOWN_MAX) {
@@ -195,7 +195,7 @@ impl Load {
 
 /// Welcomes and confirms so far.
 fn count(entries: &[Entry]) -> (usize, usize) {
-    use crate::checker::record::What;
+    use engage::history::record::What;
     let of = |wanted: fn(&What) -> bool| entries.iter().filter(|entry| wanted(&entry.what)).count();
     (of(|what| matches!(what, What::Welcome { .. })), of(|what| matches!(what, What::Confirm { .. })))
 }

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::connection::Connection;
 use super::{Manners, Shared, is_set};
-use crate::checker::record::{Key, Session, What};
 use crate::support::device::{Device, SUBPROTOCOL};
 use crate::support::hello::Hello;
 use crate::support::wait::pass;
+use engage::history::record::{Key, Session, What};
 
 /// Nobody waits longer for a connection; a paused node would take for ever.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -10,10 +10,10 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::{REQUEST_TIMEOUT_MS, Shared, is_set};
-use crate::checker::record::{Key, Targets, What};
 use crate::support::api::{Answer, Api, engagement, engagements};
 use crate::support::node::PUBLISH_KEY;
 use crate::support::wait::pass;
+use engage::history::record::{Key, Targets, What};
 
 /// A try that has no answer by then is made at another node.
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use engage::clock;
+use crate::clock;
 
 use super::record::{Entry, Fault, Session, What};
 
