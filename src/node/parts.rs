@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rand::RngExt as _;
+
 use super::NodeError;
 use super::clustered::Clustered;
 use super::files::Room;
@@ -16,6 +18,7 @@ use crate::cluster::links::{LinkConfig, LinkTls, LinkTlsFiles, LinkTuning};
 use crate::cluster::meta;
 use crate::cluster::meta_group::Meta;
 use crate::config::{self, Auth, Config, Storage};
+use crate::dice::dice;
 use crate::http::auth::ApiKeys;
 use crate::http::limits::Bounds;
 use crate::http::server;
@@ -33,7 +36,7 @@ use crate::shard::{Home, Identity, Shards, hash};
 
 /// A number for this run of the node that no other run has.
 pub(super) fn draw_edge() -> EdgeId {
-    EdgeId(rand::random())
+    EdgeId(dice().random())
 }
 
 pub(super) fn verifier(auth: &Auth) -> Result<Verifier, NodeError> {

@@ -12,6 +12,7 @@ use super::disk::Disk;
 use super::error::ShardError;
 use super::identity::{FolderLock, Identity, Papers};
 use super::log::LogDisk;
+use crate::blocking;
 use crate::ports::peers::NodeId;
 
 /// A node at home: its directory, or nothing at all with `storage = "memory"`, where every start makes a new node.
@@ -122,7 +123,7 @@ impl Home {
     pub(super) async fn open_log(&self) -> Result<Option<LogDisk>, ShardError> {
         let Some(path) = self.folder.as_ref().map(|folder| folder.join("log")) else { return Ok(None) };
         let opening = path.clone();
-        let opened = tokio::task::spawn_blocking(move || {
+        let opened = blocking::run(move || {
             let store = Arc::new(Disk::open(&opening)?);
             let (committer, thread) = Committer::start(store.clone())?;
             Ok(OpenLog { disk: LogDisk { store, committer }, thread })
@@ -185,7 +186,7 @@ impl OpenLog {
     async fn close(self, timeout: Duration) {
         let OpenLog { disk, thread } = self;
         disk.committer.send(Request::Stop).await.ok();
-        let closed = tokio::task::spawn_blocking(move || {
+        let closed = blocking::run(move || {
             thread.join();
             disk.store.close();
         });

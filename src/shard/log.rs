@@ -18,6 +18,7 @@ use super::error::ShardError;
 use super::store::{Loaded, LogStore};
 use super::tail::{Found, Tail};
 use super::types::{Entry, LogId, TypeConfig, Vote};
+use crate::blocking;
 use crate::ledger::ids::ShardId;
 
 /// Bytes of an entry beside its commands, about.
@@ -146,7 +147,7 @@ impl GroupLog {
     async fn read_disk(&self, range: Range<u64>, bytes_max: u64) -> io::Result<Option<Vec<Entry>>> {
         let Some(disk) = &self.disk else { return Err(io::Error::other("a log in memory has lost entries")) };
         let (store, shard, start) = (disk.store.clone(), self.shared.shard, range.start);
-        let read = tokio::task::spawn_blocking(move || store.read(shard, range, bytes_max)).await.map_err(io::Error::other)?;
+        let read = blocking::run(move || store.read(shard, range, bytes_max)).await.map_err(io::Error::other)?;
         match read {
             Ok(entries) => Ok(Some(entries)),
             Err(_) if self.shared.purged().is_some_and(|purged| purged.index >= start) => Ok(None),
