@@ -25,17 +25,6 @@ use crate::clock;
 use crate::ledger::ids::EdgeId;
 use crate::ports::peers::{Lane, NodeId, PeerError, Service};
 
-/// A link that came up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkUp {
-    pub node: NodeId,
-    /// Counts the links to that node, from 1.
-    pub link: u64,
-    /// The run of that node.
-    pub run: EdgeId,
-    pub name: String,
-}
-
 /// One link.
 pub struct Link {
     pub up: LinkUp,
