@@ -22,8 +22,8 @@ use super::serving::take;
 use super::shared::Shared;
 use super::socket::{Duplex, Reading, Writing};
 use crate::clock;
-use crate::ledger::ids::EdgeId;
-use crate::ports::peers::{Lane, NodeId, PeerError, Service};
+use crate::ports::network::LinkUp;
+use crate::ports::peers::{Lane, PeerError, Service};
 
 /// One link.
 pub struct Link {
