@@ -1,11 +1,12 @@
 //! What happened in the runs, as counters, and what must have happened at least once in many of them: a run that never saw a failover has shown nothing about failovers.
 //!
-//! Three sources feed the counters, in this order of preference: the history ([`history`]), what the product logs ([`lines`]), and calls of [`count`] in the simulated
-//! world. A counter whose name ends in `_max_ms` holds the greatest value, all others are sums.
+//! What feeds the counters, in this order of preference: the history ([`history`]), what the product counts ([`meters`]) and logs ([`lines`]) by itself, and calls of
+//! [`count`] in the simulated world. A counter whose name ends in `_max_ms` holds the greatest value, all others are sums.
 
 pub mod gates;
 pub mod history;
 pub mod lines;
+pub mod meters;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -37,5 +38,6 @@ pub fn sum(into: &mut Counts, counts: &Counts) {
 
 fn note(counts: &mut Counts, name: &str, value: u64) {
     let counter = counts.entry(name.to_owned()).or_default();
+    // A counter that something was asked of is there, also at 0.
     *counter = if name.ends_with("_max_ms") { value.max(*counter) } else { *counter + value };
 }

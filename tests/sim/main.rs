@@ -6,6 +6,7 @@ mod coverage;
 mod draws;
 mod plan;
 mod planted;
+mod population;
 mod randomness;
 mod summary;
 mod world;
@@ -45,6 +46,7 @@ fn run_here(arguments: &Arguments, seed: u64) {
     let filter = EnvFilter::try_from_env("ENGAGE_SIM_LOG").unwrap_or_else(|_| EnvFilter::new("engage=debug,info"));
     let written = arguments.log.then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_filter(filter));
     tracing_subscriber::registry().with(coverage::lines::layer()).with(written).init();
+    let _meters = coverage::meters::begin();
     let options = Options { history: arguments.history.clone(), planted: arguments.plant };
     let report = world::run(arguments.plan_of(seed), options);
     let line = serde_json::to_string(&report).expect("a report is representable as JSON");

@@ -5,7 +5,6 @@
 
 pub mod cluster;
 pub mod fault;
-pub mod people;
 pub mod schedule;
 pub mod rules;
 
@@ -16,15 +15,18 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use cluster::ClusterPlan;
 use fault::{Kind, Timed};
-use people::{Person, Publisher};
+
+use crate::population::Population;
+
+/// Where buffers are tight, publishers do something at least so often, on average.
+const TIGHT_EVERY_MS: u64 = 300;
 
 /// A run, before it runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Plan {
     pub seed: u64,
     pub cluster: ClusterPlan,
-    pub people: Vec<Person>,
-    pub publishers: Vec<Publisher>,
+    pub population: Population,
     /// How long faults are made, in virtual time. When it is over all of them end, and everything that was accepted must settle.
     pub safety_ms: u64,
     /// In the order of time. `node` in a fault is a place: see [`fault::Place`].
@@ -38,9 +40,8 @@ impl Plan {
         let cluster = cluster::draw(&mut stream(seed, "cluster"));
         let safety_ms = cluster::draw_safety_ms(&mut stream(seed, "safety"));
         let faults = schedule::draw(&mut stream(seed, "faults"), &cluster, safety_ms);
-        let people = people::draw_people(&mut stream(seed, "people"));
-        let publishers = people::draw_publishers(&mut stream(seed, "publishers"), &cluster);
-        let plan = Plan { seed, cluster, people, publishers, safety_ms, faults };
+        let population = populate(seed, &cluster);
+        let plan = Plan { seed, cluster, population, safety_ms, faults };
         if let Err(broken) = rules::hold(&plan) {
             panic!("invariant: a plan keeps the rules: seed {seed}: {broken}");
         }
@@ -57,6 +58,15 @@ impl Plan {
         self.faults.retain(|timed| timed.fault.places().iter().all(|place| *place < places));
         self
     }
+}
+
+/// Who takes part. A tight buffer is filled in time only by those who publish much.
+fn populate(seed: u64, cluster: &ClusterPlan) -> Population {
+    let mut population = Population::draw(&mut stream(seed, "people"));
+    if cluster.has_tight_buffer() {
+        population.publish_every_ms = population.publish_every_ms.min(TIGHT_EVERY_MS);
+    }
+    population
 }
 
 /// The generator of a part of the plan, or of one actor in the run.

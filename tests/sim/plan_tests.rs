@@ -99,7 +99,7 @@ fn ten_thousand_plans_leave_nothing_out() {
         nodes.insert(plan.cluster.nodes.len());
         shards.insert(plan.cluster.shards);
         empty += u64::from(plan.faults.is_empty());
-        assert!((2..=6).contains(&plan.people.len()) && plan.people.iter().all(|person| (1..=3).contains(&person.devices.len())), "{seed}");
+        assert!((2..=6).contains(&plan.population.users) && (1..=3).contains(&plan.population.devices_max), "{seed}");
         assert!((20_000..=60_000).contains(&plan.safety_ms) && plan.cluster.lease_ms > 2 * plan.cluster.election_max_ms, "{seed}");
     }
     for kind in Kind::ALL {

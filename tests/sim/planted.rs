@@ -43,7 +43,7 @@ fn offer_again(entries: &mut Vec<Entry>) -> bool {
         _ => None,
     });
     let Some((hello, session)) = welcome else { return false };
-    let is_welcome = |entry: &Entry| matches!(entry.what, What::Welcome { session: other } if other == session);
+    let is_welcome = |entry: &Entry| matches!(entry.what, What::Welcome { session: other, .. } if other == session);
     let Some(at) = entries[hello..].iter().position(is_welcome).map(|after| hello + after + 1) else { return false };
     let offered = entries.iter().find_map(|entry| match &entry.what {
         What::Offer { key: other, .. } if *other == key => Some(entry.what.clone()),
@@ -52,7 +52,7 @@ fn offer_again(entries: &mut Vec<Entry>) -> bool {
     let Some(What::Offer { step, at: stamped, data, payload, .. }) = offered else { return false };
     let what = What::Offer { session, key, offer: 99, step, at: stamped, data, payload };
     let t = entries[at - 1].t;
-    entries.insert(at, Entry { t, what });
+    entries.insert(at, Entry::at(t, what));
     true
 }
 

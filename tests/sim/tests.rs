@@ -3,6 +3,8 @@
 
 mod plan;
 mod plan_tests;
+#[expect(dead_code, reason = "a plan draws a population, and does nothing with it")]
+mod population;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};

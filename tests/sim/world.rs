@@ -1,10 +1,10 @@
 //! Stands in for the simulated world: walks the virtual time of a plan, and does nothing in it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use engage::history::judge;
 use engage::history::record::Entry;
+use engage::history::{file, judge};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -43,16 +43,10 @@ pub fn run(plan: Plan, options: Options) -> Report {
         planted::plant(planted, &mut entries);
     }
     if let Some(path) = &options.history {
-        keep(path, &entries);
+        file::write(path, &entries).unwrap_or_else(|error| panic!("{} can't be written: {error}", path.display()));
     }
     let mut counts = coverage::take();
     coverage::history::count(&entries, &mut counts);
     let violations = judge(&entries).violations.iter().map(ToString::to_string).collect();
     Report { violations, counts, trace_hash, virtual_ms: plan.safety_ms, events }
-}
-
-fn keep(path: &Path, entries: &[Entry]) {
-    let lines: String =
-        entries.iter().map(|entry| serde_json::to_string(entry).expect("an entry is representable as JSON") + "\n").collect();
-    std::fs::write(path, lines).unwrap_or_else(|error| panic!("{} can't be written: {error}", path.display()));
 }

@@ -1,7 +1,9 @@
-//! Counts what the product logs. What a client can't see (a snapshot, a change of voters) stands in the log for operators, so it needs no hook of its own. Only counts: it writes
-//! nothing, and no run depends on it.
+//! Counts what the product logs. What a client can't see (a change of voters, an old owner that does not know it yet) stands in the log for operators, so it needs no hook
+//! of its own. Only counts: it writes nothing, and no run depends on it.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Mutex;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -12,28 +14,28 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::count;
 
+const OWNED: &str = "shard_owned";
+const OWNED_AGAIN: &str = "shard_owned_again";
+const DISOWNED: &str = "shard_disowned";
+
 /// Lines of the log, and the counters that they raise.
 const LINES: &[(&str, &str)] = &[
-    ("shard owned", "shard_owned"),
-    ("shard owned again", "shard_owned_again"),
-    ("shard no longer owned", "shard_disowned"),
+    ("shard owned", OWNED),
+    ("shard owned again", OWNED_AGAIN),
+    ("shard no longer owned", DISOWNED),
     ("learner added", "learner_added"),
     ("voters changed", "voters_changed"),
     ("learner removed", "replica_removed"),
-    ("snapshot installed", "snapshot_installed"),
-    ("snapshot sent", "snapshot_sent"),
     ("sending a snapshot was given up", "snapshot_given_up"),
     ("lead handed over", "leader_transferred"),
     ("the lead was not taken over; this node runs for it again", "leader_transfer_failed"),
+    ("entries that another leader did not keep are truncated", "log_truncated"),
     ("what was held of the shard is gone, but for the vote", "replica_wiped"),
     ("a node has joined", "node_joined"),
     ("the node holds nothing any more and is removed", "node_removed"),
     ("replicas are placed anew", "replicas_placed"),
     ("this node is drained: its clients have been sent away", "node_drained"),
     ("this node was taken out of its cluster; stopping", "node_told_to_stop"),
-    ("clients have been sent away", "clients_sent_away"),
-    ("a connection is lost", "connection_lost"),
-    ("the ledger offers what was confirmed as settled", "offer_of_settled"),
 ];
 
 /// The layer that counts.
@@ -41,29 +43,58 @@ pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     // What is not wanted is asked about once for each place in the code, and costs nothing then.
     let is_ours =
         |metadata: &Metadata<'_>| metadata.is_event() && metadata.target().starts_with("engage") && *metadata.level() <= Level::DEBUG;
-    Counting.with_filter(filter_fn(is_ours))
+    Counting::default().with_filter(filter_fn(is_ours))
 }
 
-struct Counting;
+#[derive(Default)]
+struct Counting {
+    /// The newest term in which each shard was owned, on whichever node.
+    terms: Mutex<BTreeMap<u64, u64>>,
+}
 
 impl<S: Subscriber> Layer<S> for Counting {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut message = Message(None);
-        event.record(&mut message);
-        if let Some(counter) = message.0 {
-            count(counter);
+        let mut line = Line::default();
+        event.record(&mut line);
+        let Some(counter) = line.counter else { return };
+        count(counter);
+        let mut terms = self.terms.lock().expect("invariant: nobody panics while counting");
+        let newest = terms.entry(line.shard).or_default();
+        match counter {
+            OWNED | OWNED_AGAIN => {
+                if *newest > 0 && line.term > *newest {
+                    count("failover");
+                }
+                *newest = line.term.max(*newest);
+            }
+            // It ceases to own only now what another owned already.
+            DISOWNED if line.term < *newest => count("stale_owner"),
+            _ => {}
         }
     }
 }
 
-/// Finds the counter of a message, without keeping the text.
-struct Message(Option<&'static str>);
+/// What is read of a line; the text is not kept.
+#[derive(Default)]
+struct Line {
+    counter: Option<&'static str>,
+    shard: u64,
+    term: u64,
+}
 
-impl Visit for Message {
+impl Visit for Line {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "shard" => self.shard = value,
+            "term" => self.term = value,
+            _ => {}
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
             let text = format!("{value:?}");
-            self.0 = LINES.iter().find(|(line, _)| *line == text).map(|(_, counter)| *counter);
+            self.counter = LINES.iter().find(|(line, _)| *line == text).map(|(_, counter)| *counter);
         }
     }
 }

@@ -57,6 +57,14 @@ pub struct ClusterPlan {
     pub link: LinkPlan,
 }
 
+impl ClusterPlan {
+    /// So few deliveries fit into a user's replay buffer that it fills up.
+    #[must_use]
+    pub fn has_tight_buffer(&self) -> bool {
+        self.buffer_deliveries < 20
+    }
+}
+
 /// Windows that end while the run goes on are at most this long.
 pub const SHORT_WINDOW_MS: u64 = 60_000;
 
