@@ -36,8 +36,11 @@
 //! of thin air), [`resume`] (G4, states and steps only go forward), [`one_holder`] (G5), [`undisturbed`] (G8, and every ack is answered), [`live`] (nothing twice on a
 //! live connection, nothing beyond `max_in_flight`). `planted.rs` proves that each can say no, `odd.rs` that none does without need.
 
+pub mod key;
+pub mod fault;
 pub mod record;
 pub mod recorder;
+pub mod file;
 pub mod facts;
 pub mod never_again;
 pub mod nothing_lost;
@@ -122,7 +125,7 @@ pub fn judge(entries: &[Entry]) -> Verdict {
     violations.extend(live::violations(entries));
     violations.sort_by(|one, other| (one.t, one.rule).cmp(&(other.t, other.rule)));
     let mut counts = BTreeMap::new();
-    entries.iter().for_each(|entry| *counts.entry(entry.what.kind()).or_default() += 1);
+    entries.iter().for_each(|entry| *counts.entry(entry.what.kind().to_owned()).or_default() += 1);
     Verdict {
         violations,
         counts,

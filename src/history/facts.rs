@@ -94,13 +94,13 @@ impl Facts {
         facts
     }
 
-    fn take(&mut self, Entry { t, what }: &Entry) {
+    fn take(&mut self, Entry { t, what, .. }: &Entry) {
         match what {
-            What::Run { wall_ms, lease_ms, request_timeout_ms, .. } => {
-                (self.wall_ms, self.lease_ms, self.request_timeout_ms) = (*wall_ms, *lease_ms, *request_timeout_ms);
+            What::Run(run) => {
+                (self.wall_ms, self.lease_ms, self.request_timeout_ms) = (run.wall_ms, run.lease_ms, run.request_timeout_ms);
             }
-            What::Publish { user, id, targets, .. } if *targets == super::record::Targets::All => {
-                self.shared.insert((user.clone(), id.clone()));
+            What::Publish(publish) if publish.targets == super::record::Targets::All => {
+                self.shared.insert((publish.user.clone(), publish.id.clone()));
             }
             What::Fault { node, kind } => self.faults.push((*t, node.clone(), *kind)),
             What::Hello { .. } => self.begin(*t, what),
@@ -172,7 +172,7 @@ impl Facts {
 
     /// When a node was made unable to speak for its clients.
     pub fn silenced(&self, node: &str) -> impl Iterator<Item = u64> {
-        let silences = |kind: &Fault| matches!(kind, Fault::Kill | Fault::Pause | Fault::Cut);
+        let silences = |kind: &Fault| kind.silences();
         self.faults.iter().filter(move |(_, name, kind)| name == node && silences(kind)).map(|(t, _, _)| *t)
     }
 }
@@ -187,8 +187,10 @@ fn spans(faults: impl Iterator<Item = (u64, Fault)>, last: u64, grace: u64) -> V
     let mut spans: Vec<Span> = Vec::new();
     let mut began = None;
     for (t, kind) in faults {
-        let ends = matches!(kind, Fault::Resume | Fault::Start | Fault::Heal | Fault::Majority);
-        if ends {
+        if kind.is_harmless() {
+            continue;
+        }
+        if kind.is_end() {
             spans.extend(began.take().map(|from| Span { from, to: t + grace }));
         } else {
             began = began.or(Some(t));
@@ -200,7 +202,7 @@ fn spans(faults: impl Iterator<Item = (u64, Fault)>, last: u64, grace: u64) -> V
 
 fn session_of(what: &What) -> Option<Session> {
     match what {
-        What::Welcome { session }
+        What::Welcome { session, .. }
         | What::CaughtUp { session }
         | What::Withdraw { session, .. }
         | What::Ack { session, .. }

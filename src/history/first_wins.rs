@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Violation;
-use super::record::{Entry, Key, What, is_settled};
+use super::record::{Entry, Key, Publish, What, is_settled};
 
 /// A call, as it was made.
 struct Call<'a> {
@@ -39,14 +39,14 @@ pub fn violations(entries: &[Entry]) -> Vec<Violation> {
 }
 
 impl<'a> Judge<'a> {
-    fn take(&mut self, place: usize, Entry { t, what }: &'a Entry) {
+    fn take(&mut self, place: usize, Entry { t, what, .. }: &'a Entry) {
         match what {
-            What::Publish { call, user, id, payload, .. } => {
+            What::Publish(Publish { call, user, id, payload, .. }) => {
                 let name = (user.as_str(), id.as_str());
                 self.calls.insert(*call, Call { place, name, payload });
                 self.payloads.entry(name).or_default().push(payload);
             }
-            What::Published { call, status, key, state, step } => {
+            What::Published { call, status, key, state, step, .. } => {
                 self.answered(*t, *call, *status);
                 if let (Some(key), Some(state)) = (key, state) {
                     self.reported(*t, *call, key, (state, step.unwrap_or(0)));

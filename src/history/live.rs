@@ -16,7 +16,7 @@ struct Screen {
 pub fn violations(entries: &[Entry]) -> Vec<Violation> {
     let mut screens: HashMap<Session, Screen> = HashMap::new();
     let mut found = Vec::new();
-    for Entry { t, what } in entries {
+    for Entry { t, what, .. } in entries {
         match what {
             What::Hello { session, max_in_flight, open, .. } => {
                 screens.insert(*session, Screen { holds: open.iter().cloned().collect(), max: *max_in_flight });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Violation;
 use super::facts::{Facts, Span};
-use super::record::{Entry, Key, What, is_settled};
+use super::record::{Entry, Key, Publish, What, is_settled};
 
 /// So long after a majority is back, a publish may still fail.
 const GRACE_US: u64 = 5_000_000;
@@ -23,7 +23,7 @@ pub fn violations(entries: &[Entry], facts: &Facts) -> Vec<Violation> {
 fn gave_up(entries: &[Entry], facts: &Facts) -> Vec<Violation> {
     let lost = facts.without_majority(GRACE_US);
     let began = beginnings(entries);
-    let failed = entries.iter().filter_map(|Entry { t, what }| match what {
+    let failed = entries.iter().filter_map(|Entry { t, what, .. }| match what {
         What::GaveUp { call, why } => Some((*t, *call, why)),
         _ => None,
     });
@@ -41,7 +41,7 @@ fn unsettled(entries: &[Entry], last: u64) -> Vec<Violation> {
     let mut feed = Feed::new();
     let mut accepted: BTreeSet<Key> = BTreeSet::new();
     let mut told: BTreeMap<Key, (u64, String)> = BTreeMap::new();
-    for Entry { t, what } in entries {
+    for Entry { t, what, .. } in entries {
         match what {
             What::Outcome { key, state: Some(state), cursor, .. } => {
                 feed.entry(key.clone()).or_default().insert(cursor.clone(), state.clone());
@@ -82,8 +82,8 @@ fn unsettled(entries: &[Entry], last: u64) -> Vec<Violation> {
 
 /// When each call was first sent.
 fn beginnings(entries: &[Entry]) -> HashMap<u64, u64> {
-    let began = entries.iter().filter_map(|Entry { t, what }| match what {
-        What::Publish { call, .. } | What::TakeBack { call, .. } => Some((*call, *t)),
+    let began = entries.iter().filter_map(|Entry { t, what, .. }| match what {
+        What::Publish(Publish { call, .. }) | What::TakeBack { call, .. } => Some((*call, *t)),
         _ => None,
     });
     began.collect()
@@ -92,7 +92,7 @@ fn beginnings(entries: &[Entry]) -> HashMap<u64, u64> {
 /// The longest time that a call took until it was answered for good, in ms.
 pub fn longest_publish_ms(entries: &[Entry]) -> u64 {
     let began = beginnings(entries);
-    let took = entries.iter().filter_map(|Entry { t, what }| match what {
+    let took = entries.iter().filter_map(|Entry { t, what, .. }| match what {
         What::Published { call, .. } | What::GaveUp { call, .. } => Some((t - began.get(call)?) / 1_000),
         _ => None,
     });

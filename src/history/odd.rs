@@ -1,6 +1,6 @@
 //! Histories that look odd and keep every promise: nothing is found in them.
 
-use super::record::{Fault, Key, Leave, Targets, What};
+use super::record::{Fault, Key, Leave, Publish, Targets, What};
 use super::samples::{Sample, key};
 
 fn error(session: u64) -> What {
@@ -73,8 +73,7 @@ fn late_ack() -> Sample {
 }
 
 fn given_up_without_majority() -> Sample {
-    let other =
-        What::Publish { call: 2, user: "u".to_owned(), id: "y".to_owned(), targets: Targets::Active, payload: serde_json::json!(null) };
+    let other = What::Publish(Publish { call: 2, user: "u".to_owned(), id: "y".to_owned(), ..Publish::default() });
     Sample::held().fault("all", Fault::NoMajority).then(other).then(What::GaveUp { call: 2, why: "503".to_owned() })
 }
 

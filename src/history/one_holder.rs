@@ -107,7 +107,7 @@ impl Move<'_> {
     fn was_free_by_fault(&self, connection: &Connection) -> bool {
         let since = |t: u64| t >= connection.hello && connection.over().is_none_or(|over| t <= over);
         let silenced = self.facts.silenced(&connection.node).any(|t| since(t) && self.lease_over(t));
-        let sends_away = |kind: &Fault| matches!(kind, Fault::Stop | Fault::Drain);
+        let sends_away = |kind: &Fault| kind.sends_away();
         let of_node = self.facts.faults.iter().filter(|(_, node, kind)| *node == connection.node && sends_away(kind));
         silenced || of_node.into_iter().any(|(t, _, _)| since(*t) && self.before_new(*t))
     }

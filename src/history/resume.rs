@@ -53,7 +53,7 @@ pub fn violations(entries: &[Entry]) -> Vec<Violation> {
 }
 
 impl Judge {
-    fn take(&mut self, place: usize, Entry { t, what }: &Entry) {
+    fn take(&mut self, place: usize, Entry { t, what, .. }: &Entry) {
         match what {
             What::Hello { session, .. } => {
                 self.hellos.insert(*session, place);

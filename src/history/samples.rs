@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Entry, Fault, Key, Leave, Session, Targets, What};
+use super::record::{Entry, Fault, Key, Leave, Publish, Run, Session, Targets, What};
 
 /// The wall clock at the start of each sample. Ledger time at the n-th step is `WALL_MS + 10 * n`.
 pub const WALL_MS: u64 = 1_000_000;
@@ -10,7 +10,7 @@ pub const STEP_US: u64 = 10_000;
 
 /// The delivery that the samples are about.
 pub fn key() -> Key {
-    Key { user: "u".to_owned(), id: "x".to_owned(), window: "w".to_owned() }
+    Key::new("u", "x", "w")
 }
 
 pub fn payload() -> Value {
@@ -28,13 +28,13 @@ pub struct Sample {
 impl Sample {
     /// With a lease of 100 ms, and 1 s for each request.
     pub fn new(targets: Targets) -> Sample {
-        let run = What::Run { wall_ms: WALL_MS, lease_ms: 100, request_timeout_ms: 1_000, seed: 0 };
-        Sample { entries: vec![Entry { t: 0, what: run }], now: 0, targets }
+        let run = What::Run(Run { wall_ms: WALL_MS, lease_ms: 100, request_timeout_ms: 1_000, ..Run::default() });
+        Sample { entries: vec![Entry::at(0, run)], now: 0, targets }
     }
 
     pub fn then(mut self, what: What) -> Sample {
         self.now += STEP_US;
-        self.entries.push(Entry { t: self.now, what });
+        self.entries.push(Entry::at(self.now, what));
         self
     }
 
@@ -51,12 +51,13 @@ impl Sample {
 
     pub fn publish(self, call: u64) -> Sample {
         let targets = self.targets;
-        self.then(What::Publish { call, user: "u".to_owned(), id: "x".to_owned(), targets, payload: payload() })
+        let publish = Publish { call, user: "u".to_owned(), id: "x".to_owned(), targets, payload: payload(), ..Publish::default() };
+        self.then(What::Publish(publish))
     }
 
     pub fn published(self, call: u64, status: u16, state: &str) -> Sample {
         let step = if state == "completed" { 2 } else { 0 };
-        self.then(What::Published { call, status, key: Some(key()), state: Some(state.to_owned()), step: Some(step) })
+        self.then(What::Published { call, status, key: Some(key()), state: Some(state.to_owned()), step: Some(step), closes_at: None })
     }
 
     /// A device says hello; phone and laptop have odd and even sessions, on n1 and n2.
@@ -75,7 +76,7 @@ impl Sample {
             max_in_flight: 2,
             open: open.to_vec(),
         };
-        self.then(hello).then(What::Welcome { session })
+        self.then(hello).then(What::Welcome { session, window: None })
     }
 
     pub fn offer(self, session: Session, step: u64) -> Sample {
@@ -113,7 +114,7 @@ impl Sample {
 
     pub fn outcome(self, state: Option<&str>, cursor: &str) -> Sample {
         let outcome = state.unwrap_or("published").to_owned();
-        self.then(What::Outcome { key: key(), outcome, state: state.map(str::to_owned), cursor: cursor.to_owned() })
+        self.then(What::Outcome { key: key(), outcome, state: state.map(str::to_owned), cursor: cursor.to_owned(), reason: None })
     }
 
     /// Published, offered to the phone, acked, confirmed as completed, and told by the feed.

@@ -12,12 +12,13 @@ use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{EntryPayload, LogState, OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
+use tracing::debug;
 
 use super::committer::{Committer, Request};
 use super::error::ShardError;
 use super::store::{Loaded, LogStore};
 use super::tail::{Found, Tail};
-use super::types::{Entry, LogId, TypeConfig, Vote};
+use super::types::{Entry, LogId, TypeConfig, Vote, group_name};
 use crate::blocking;
 use crate::ledger::ids::ShardId;
 
@@ -275,6 +276,14 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
     /// Not waited for: what comes later is written later, so that nobody can see the disk without it.
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
         let removed = self.shared.tail().truncate(last_log_id);
+        if !removed.is_empty() {
+            debug!(
+                shard = self.shared.shard.0,
+                from = removed.start,
+                to = removed.end,
+                "entries that another leader did not keep are truncated"
+            );
+        }
         match &self.disk {
             Some(disk) if !removed.is_empty() => disk.committer.send(Request::Truncate { log: self.shared.clone(), removed }).await,
             _ => Ok(()),

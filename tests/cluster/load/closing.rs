@@ -6,7 +6,7 @@ use std::time::Duration;
 use engage::clock;
 use serde_json::Value;
 
-use super::Shared;
+use super::{Shared, key_of};
 use crate::support::api::{Api, encode, engagement};
 use crate::support::cluster::Cluster;
 use crate::support::wait::pass;
@@ -79,8 +79,9 @@ pub(super) async fn read_feed(shared: &Shared, cluster: &Cluster) {
 fn note(shared: &Shared, line: &Value) {
     let outcome = text(line, "outcome").to_owned();
     let state = is_settled(&outcome).then(|| outcome.clone());
-    let key = Key::of(text(line, "user"), line);
-    shared.history.note(What::Outcome { key, outcome, state, cursor: text(line, "cursor").to_owned() });
+    let reason = line["reason"].as_str().map(str::to_owned);
+    let key = key_of(text(line, "user"), line);
+    shared.history.note(What::Outcome { key, outcome, state, cursor: text(line, "cursor").to_owned(), reason });
 }
 
 fn text<'a>(line: &'a Value, field: &str) -> &'a str {
