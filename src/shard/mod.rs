@@ -67,6 +67,7 @@ mod ownership;
 mod hand_over;
 mod wipe;
 mod backup;
+mod state_hash;
 #[cfg(test)]
 mod tests;
 

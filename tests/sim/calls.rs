@@ -74,7 +74,8 @@ impl Caller {
 
 /// A body of JSON.
 pub fn json_of(answer: &Answer) -> Value {
-    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("a body is not JSON: {error}: {:?}", String::from_utf8_lossy(&answer.body)))
+    serde_json::from_slice(&answer.body)
+        .unwrap_or_else(|error| panic!("a body is not JSON: {error}: {:?}", String::from_utf8_lossy(&answer.body)))
 }
 
 /// Whether the same call may be answered otherwise a little later.

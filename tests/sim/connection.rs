@@ -279,7 +279,9 @@ impl<'a> Connection<'a> {
     fn act_on_what_is_due(&mut self, now_us: u64) {
         let is_attentive = !self.device.crowd.is_lively();
         let (memory, session) = (&self.device.memory, self.session);
-        let is_due = |key: &Key, shown: &Shown| shown.due_us <= now_us || (is_attentive && shown.due_us == NEVER && !memory.is_pending(key, session));
+        let is_due = |key: &Key, shown: &Shown| {
+            shown.due_us <= now_us || (is_attentive && shown.due_us == NEVER && !memory.is_pending(key, session))
+        };
         let due: Vec<Key> = memory.screen.iter().filter(|(key, shown)| is_due(key, shown)).map(|(key, _)| key.clone()).collect();
         for key in due {
             self.act(&key);

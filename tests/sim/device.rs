@@ -102,6 +102,9 @@ impl Device {
         if self.likes(manners.reinstalls) {
             self.memory.forget();
             self.crowd.count("reinstalled");
+        } else if self.likes(manners.reloads) {
+            self.memory.screen.clear();
+            self.crowd.count("reloaded");
         }
         let is_visible = !self.likes(manners.hides);
         let most = if self.crowd.is_lively() { self.crowd.population().in_flight_max } else { 16 };

@@ -158,3 +158,61 @@ impl Memory {
         open.map(|pending| pending.sent_us).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str) -> Key {
+        Key::new("u", id, "w")
+    }
+
+    fn with(step: Option<u64>) -> Memory {
+        let mut memory = Memory::default();
+        memory.show(key("a"), Shown { step: 1, steps: 3, due_us: 5, is_seen: false });
+        let reference = memory.next_reference();
+        memory.sent(Pending { key: key("a"), step, data: Value::Null, reference, session: 1, sent_us: 7, again_us: None });
+        memory
+    }
+
+    fn confirmed(memory: &mut Memory, (step, state): (u64, &str), reference: Option<i64>) {
+        memory.confirmed(&Confirmed { key: &key("a"), step, state, reference }, 9);
+    }
+
+    #[test]
+    fn what_was_sent_waits_for_its_confirm_and_what_comes_next_is_due() {
+        let mut memory = with(Some(1));
+        assert_eq!((memory.next_due(), memory.waits_since(1), memory.waits_since(2)), (Some(NEVER), Some(7), None));
+        confirmed(&mut memory, (1, "in_progress"), Some(1));
+        assert!(memory.outbox.is_empty());
+        assert_eq!((memory.screen[&key("a")].step, memory.next_due()), (2, Some(9)));
+        confirmed(&mut memory, (3, "completed"), None);
+        assert!(memory.screen.is_empty());
+    }
+
+    #[test]
+    fn a_confirm_of_a_lower_step_leaves_the_ack_waiting() {
+        let mut memory = with(Some(2));
+        confirmed(&mut memory, (1, "in_progress"), None);
+        assert_eq!(memory.outbox.len(), 1);
+        confirmed(&mut memory, (2, "in_progress"), None);
+        assert!(memory.outbox.is_empty());
+    }
+
+    #[test]
+    fn a_dismiss_that_does_not_settle_takes_it_off_the_screen() {
+        let mut memory = with(None);
+        assert!(memory.outbox[0].in_hello().is_none());
+        confirmed(&mut memory, (0, "offered"), Some(1));
+        assert!(memory.screen.is_empty() && memory.outbox.is_empty());
+    }
+
+    #[test]
+    fn what_is_refused_for_now_is_sent_again_and_what_is_unknown_is_put_away() {
+        let mut memory = with(Some(1));
+        memory.refused((Some(1), None), Some(20));
+        assert_eq!((memory.next_due(), memory.waits_since(1)), (Some(20), None));
+        memory.refused((None, Some(&key("a"))), None);
+        assert!(memory.screen.is_empty() && memory.outbox.is_empty());
+    }
+}

@@ -34,6 +34,8 @@ pub struct Manners {
     pub loses: f64,
     /// A second connection of the device comes while the first is still open.
     pub overlaps: f64,
+    /// The app was started anew, as a page that is reloaded: its screen is empty, its outbox was kept.
+    pub reloads: f64,
     /// The app comes back without its outbox and with an empty screen.
     pub reinstalls: f64,
     /// The acks without a confirm are kept for a later hello.
@@ -102,6 +104,7 @@ impl Manners {
             claims: up_to(random, 0.5),
             loses: up_to(random, 0.9),
             overlaps: up_to(random, 0.3),
+            reloads: up_to(random, 0.7),
             reinstalls: up_to(random, 0.4),
             withholds: up_to(random, 0.5),
             posts: up_to(random, 0.5),
