@@ -8,6 +8,7 @@ pub mod members;
 pub mod owners;
 pub mod peers;
 pub mod replicas;
+pub mod network;
 pub mod session;
 
 use async_trait::async_trait;

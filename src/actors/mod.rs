@@ -32,6 +32,7 @@ pub mod stream;
 pub mod service;
 pub mod terms;
 pub mod door;
+pub mod place;
 pub mod registry;
 pub mod work;
 pub mod live;

@@ -2,9 +2,10 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
+use serde::Serialize;
 
 /// See the head of the file. Chances are from 0 to 1, and each is drawn at the moment that it names.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Population {
     pub users: u32,
     /// Each user has 1 to so many.
@@ -25,7 +26,7 @@ pub struct Population {
 }
 
 /// How people behave.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Manners {
     /// A device claims before it renders: it acks what it is offered at once.
     pub claims: f64,
@@ -57,7 +58,7 @@ pub struct Manners {
 }
 
 /// What is published.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mix {
     /// The same once more.
     pub again: f64,
