@@ -5,6 +5,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
+use crate::coverage;
 use crate::crowd::{Crowd, pass_ms};
 use crate::outside::{Answer, Lost, Request};
 
@@ -39,9 +40,9 @@ impl Caller {
                 return None;
             }
             self.crowd.note(What::Unanswered { call, why });
-            self.crowd.count("tried_again");
+            coverage::count("tried_again");
             if self.random.random_bool(self.crowd.population().mix.forgets) {
-                self.crowd.count("publisher_fell_over");
+                coverage::count("publisher_fell_over");
                 return None;
             }
             let pause_ms = self.random.random_range(PAUSE_MS);

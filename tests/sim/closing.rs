@@ -9,6 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
+use crate::coverage;
 use crate::calls::{Caller, json_of};
 use crate::crowd::{Crowd, Phase, is_for_each_device, pass_ms};
 use crate::outside::Request;
@@ -162,7 +163,7 @@ impl Closing {
 
     fn note_outcome(&self, line: &Value) {
         // A notice has no window.
-        let Some(key) = Key::of(text(line, "user"), line) else { return self.crowd.count("notice_outcome") };
+        let Some(key) = Key::of(text(line, "user"), line) else { return coverage::count("notice_outcome") };
         let device = line["device"].as_str().filter(|_| is_for_each_device(&key.id));
         let key = device.map_or(key.clone(), |device| key.on(device));
         let outcome = text(line, "outcome").to_owned();

@@ -6,6 +6,7 @@ use rand::RngExt;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+use crate::coverage;
 use crate::crowd::Phase;
 use crate::device::Device;
 use crate::memory::{NEVER, Pending, Shown};
@@ -190,7 +191,7 @@ impl<'a> Connection<'a> {
     }
 
     fn noticed(&mut self, message: &Value) {
-        self.device.crowd.count("notice");
+        coverage::count("notice");
         if self.device.chooses(0.7) {
             self.wire.say(json!({"type": "seen", "id": message["id"]}).to_string());
         }
@@ -210,7 +211,7 @@ impl<'a> Connection<'a> {
             return Some(Parting::Leave(Leave::Closed));
         }
         if self.is_dead(now_us) {
-            self.device.crowd.count("gave_up_on_line");
+            coverage::count("gave_up_on_line");
             return Some(Parting::Leave(Leave::Lost));
         }
         if self.was_welcomed {
@@ -247,7 +248,7 @@ impl<'a> Connection<'a> {
         let is_to_be = if self.device.likes(turns) { !self.is_visible } else { self.is_visible || !self.device.crowd.is_lively() };
         if is_to_be != self.is_visible {
             self.is_visible = is_to_be;
-            self.device.crowd.count("turned");
+            coverage::count("turned");
             self.device.crowd.note(What::Visible { session: self.session, visible: is_to_be });
             self.wire.say(json!({"type": "visible", "visible": is_to_be}).to_string());
         }
@@ -269,7 +270,7 @@ impl<'a> Connection<'a> {
             again.push(pending.clone());
         }
         for mut pending in again {
-            self.device.crowd.count("ack_again");
+            coverage::count("ack_again");
             // A number of its own, so that answers can be told apart.
             pending.reference = self.device.memory.next_reference();
             self.say(pending);
@@ -303,7 +304,7 @@ impl<'a> Connection<'a> {
         let pending = Pending { key: key.clone(), step, data, reference, session: self.session, sent_us, again_us: None };
         let stutters = self.device.crowd.population().manners.stutters;
         if self.device.likes(stutters) {
-            self.device.crowd.count("ack_twice");
+            coverage::count("ack_twice");
             let reference = self.device.memory.next_reference();
             self.note_and_send(&pending, reference);
         }
@@ -314,14 +315,14 @@ impl<'a> Connection<'a> {
     fn choose_step(&mut self, step: u64, steps: u64, is_seen: bool) -> Option<u64> {
         let manners = self.device.crowd.population().manners.clone();
         if self.device.likes(manners.dismisses) {
-            self.device.crowd.count("dismissed");
+            coverage::count("dismissed");
             return None;
         }
         if step == 1 && !is_seen && self.device.chooses(0.3) {
             return Some(0);
         }
         if self.device.likes(manners.repeats) {
-            self.device.crowd.count("ack_repeats");
+            coverage::count("ack_repeats");
             return Some(self.device.random.random_range(0..step));
         }
         if self.device.likes(manners.skips) {

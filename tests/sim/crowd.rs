@@ -1,7 +1,6 @@
 //! What all people and publishers of a run share: the way to the nodes, the history that they note, and what phase the run is in. Single-threaded, like the run.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -42,7 +41,6 @@ struct Inner {
     ledger_ms: Cell<u64>,
     /// Since when a call that is made in vain has failed.
     fails_from_us: Cell<u64>,
-    tally: RefCell<BTreeMap<&'static str, u64>>,
     trouble: RefCell<Vec<String>>,
 }
 
@@ -55,7 +53,6 @@ impl Crowd {
             phase: Cell::new(Phase::Lively),
             ledger_ms: Cell::new(0),
             fails_from_us: Cell::new(u64::MAX),
-            tally: RefCell::default(),
             trouble: RefCell::default(),
         }))
     }
@@ -110,15 +107,6 @@ impl Crowd {
 
     pub fn has_failed(&self) -> bool {
         self.now_us() >= self.0.fails_from_us.get()
-    }
-
-    /// Counts something that happened, for the gates of coverage.
-    pub fn count(&self, what: &'static str) {
-        *self.0.tally.borrow_mut().entry(what).or_default() += 1;
-    }
-
-    pub fn tally(&self) -> BTreeMap<&'static str, u64> {
-        self.0.tally.borrow().clone()
     }
 
     /// Notes what must not be, and no history shows.

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+use crate::coverage;
 use crate::connection::{Connection, Left};
 use crate::crowd::{Crowd, Phase, pass_ms};
 use crate::memory::{Memory, Pending};
@@ -73,7 +74,7 @@ impl Device {
         let node = self.crowd.somewhere(&mut self.random, avoid);
         self.node = Some(node);
         let Some(wire) = self.crowd.outside().connect(node).await else {
-            self.crowd.count("connect_failed");
+            coverage::count("connect_failed");
             return Left::default();
         };
         let node = self.crowd.outside().name(node);
@@ -92,7 +93,7 @@ impl Device {
         let (crowd, user, device, session) = (self.crowd.clone(), self.user.clone(), self.name.clone(), left.session);
         tokio::task::spawn_local(async move { overhear::until_it_ends(&crowd, (&user, &device), session, old).await });
         let Some(wire) = second else { return Left { stays_open: None, ..left } };
-        self.crowd.count("overlapped");
+        coverage::count("overlapped");
         let node = self.crowd.outside().name(node);
         self.one_connection(&node, wire).await
     }
@@ -101,10 +102,10 @@ impl Device {
         let manners = self.crowd.population().manners.clone();
         if self.likes(manners.reinstalls) {
             self.memory.forget();
-            self.crowd.count("reinstalled");
+            coverage::count("reinstalled");
         } else if self.likes(manners.reloads) {
             self.memory.screen.clear();
-            self.crowd.count("reloaded");
+            coverage::count("reloaded");
         }
         let is_visible = !self.likes(manners.hides);
         let most = if self.crowd.is_lively() { self.crowd.population().in_flight_max } else { 16 };
@@ -138,10 +139,10 @@ impl Device {
             return Vec::new();
         }
         if self.likes(self.crowd.population().manners.withholds) {
-            self.crowd.count("outbox_withheld");
+            coverage::count("outbox_withheld");
             return Vec::new();
         }
-        self.crowd.count("outbox_in_hello");
+        coverage::count("outbox_in_hello");
         let now_us = self.crowd.now_us();
         let mut acks = Vec::new();
         for pending in &mut self.memory.outbox {
@@ -178,7 +179,7 @@ impl Device {
     /// What a page does as it unloads: it sends what waits for a confirm, and may never learn what came of it.
     async fn post(&mut self, left: &Left) {
         let session = left.session;
-        self.crowd.count("posted");
+        coverage::count("posted");
         for pending in &self.memory.outbox {
             let (key, step, data) = (pending.key.clone(), pending.step, pending.data.clone());
             self.crowd.note(What::Ack { session, key, step, data, reference: None });
@@ -189,12 +190,12 @@ impl Device {
         let request = Request { method: "POST", path: "/v1/messages".to_owned(), body: Some(body) };
         let Ok(answer) = self.crowd.outside().call(node, request).await else { return };
         if answer.status != 200 {
-            self.crowd.count("post_refused");
+            coverage::count("post_refused");
             return;
         }
         let answers: Vec<Value> = serde_json::from_slice(&answer.body).expect("it is a list");
         for answer in &answers {
-            self.crowd.count("post_answered");
+            coverage::count("post_answered");
             // Without numbers: those stand for what is asked on a connection.
             if answer["type"] == "confirm" {
                 overhear::confirmed(&self.crowd, (&self.user, &self.name), session, answer).settle(&mut self.memory);

@@ -11,6 +11,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::coverage;
 use crate::calls::{Caller, json_of};
 use crate::crowd::{Crowd, id_for, key_on, pass_ms};
 use crate::engagements::{self, Made};
@@ -130,12 +131,12 @@ impl Publisher {
         match status {
             200 | 201 => {}
             409 => {
-                self.crowd.count("different");
+                coverage::count("different");
                 self.crowd.note(What::Published { call, status, key: None, state: None, step: None, closes_at: None });
                 return None;
             }
             507 => {
-                self.crowd.count("buffer_full");
+                coverage::count("buffer_full");
                 self.crowd.note(What::Refused { call, code: body["code"].as_str().unwrap_or_default().to_owned() });
                 return None;
             }
@@ -148,7 +149,7 @@ impl Publisher {
         let window = key.window.clone();
         let (state, step, closes_at) = (body["state"].as_str().map(str::to_owned), body["step"].as_u64(), body["closes_at"].as_u64());
         self.crowd.note(What::Published { call, status, key: Some(key), state, step, closes_at });
-        self.crowd.count(if status == 201 { "created" } else { "duplicate" });
+        coverage::count(if status == 201 { "created" } else { "duplicate" });
         if made.body["payload"]["named"] != "something else" {
             self.remember(Known { made: made.clone(), window: Some(window.clone()) });
         }
@@ -171,7 +172,7 @@ impl Publisher {
             body
         };
         let body = json!({"items": items.iter().map(with_user).collect::<Vec<_>>()});
-        self.crowd.count("many");
+        coverage::count("many");
         let answer = caller.once(&Request { method: "POST", path: "/v1/engagements".to_owned(), body: Some(body) }).await;
         let results = answer.ok().filter(|answer| answer.status == 200).map(|answer| json_of(&answer));
         for (place, (item, call)) in items.iter().zip(calls).enumerate() {
@@ -206,10 +207,10 @@ impl Publisher {
         match answer.status {
             200 => {
                 let state = json_of(&answer)["state"].as_str().expect("a state").to_owned();
-                self.crowd.count("taken_back");
+                coverage::count("taken_back");
                 self.crowd.note(What::TakenBack { call, user, id, state });
             }
-            404 => self.crowd.count("take_back_unknown"),
+            404 => coverage::count("take_back_unknown"),
             status => self.crowd.trouble(format!("take-back {call} was answered {status}")),
         }
     }
@@ -218,7 +219,7 @@ impl Publisher {
     async fn ask(&self, caller: &mut Caller, known: Known) {
         let request = Request { method: "GET", path: known.made.own_path(), body: None };
         let Some(answer) = caller.read(&request).await else { return };
-        self.crowd.count("status");
+        coverage::count("status");
         if answer.status == 200 {
             let body = json_of(&answer);
             let key = key_on(&known.made.user, body["device"].as_str().unwrap_or_default(), &body);
@@ -245,7 +246,7 @@ impl Publisher {
     async fn notice(&self, caller: &mut Caller, made: &Made) {
         let body = json!({"id": format!("{}-notice", made.id), "payload": {"flash": made.id}, "mode": "fire_and_forget", "targets": "all"});
         match caller.once(&Request { method: "POST", path: made.path(), body: Some(body) }).await {
-            Ok(answer) if matches!(answer.status, 202 | 429 | 503) => self.crowd.count("notice_published"),
+            Ok(answer) if matches!(answer.status, 202 | 429 | 503) => coverage::count("notice_published"),
             Ok(answer) => self.crowd.trouble(format!("a notice was answered {} {}", answer.status, json_of(&answer))),
             Err(_) => {}
         }
