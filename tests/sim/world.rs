@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use engage::history::record::Entry;
 use engage::history::{file, judge};
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::coverage;
 use crate::plan::Plan;
 use crate::planted::{self, Planted};
+use crate::trace;
 
 /// What a run is asked for beside its plan.
 #[derive(Clone, Debug, Default)]
@@ -35,10 +35,10 @@ pub struct Report {
 pub fn run(plan: Plan, options: Options) -> Report {
     let mut entries: Vec<Entry> = Vec::new();
     for timed in &plan.faults {
+        trace::enter(timed.at_ms * 1_000, "world");
+        trace::note("fault", format!("{:?}", timed.fault).as_bytes());
         coverage::count(timed.fault.kind().counter());
     }
-    let trace_hash = xxh3_64(format!("{plan:?}").as_bytes());
-    let events = plan.faults.len() as u64;
     if let Some(planted) = options.planted {
         planted::plant(planted, &mut entries);
     }
@@ -48,5 +48,6 @@ pub fn run(plan: Plan, options: Options) -> Report {
     let mut counts = coverage::take();
     coverage::history::count(&entries, &mut counts);
     let violations = judge(&entries).violations.iter().map(ToString::to_string).collect();
+    let (trace_hash, events) = trace::end();
     Report { violations, counts, trace_hash, virtual_ms: plan.safety_ms, events }
 }
