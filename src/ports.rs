@@ -9,8 +9,6 @@ pub mod owners;
 pub mod peers;
 pub mod network;
 pub mod replicas;
-pub mod replicas;
-pub mod network;
 pub mod session;
 
 use async_trait::async_trait;

@@ -278,7 +278,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         let removed = self.shared.tail().truncate(last_log_id);
         if !removed.is_empty() {
             debug!(
-                shard = self.shared.shard.0,
+                shard = group_name(self.shared.shard),
                 from = removed.start,
                 to = removed.end,
                 "entries that another leader did not keep are truncated"

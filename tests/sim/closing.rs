@@ -9,8 +9,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-use crate::coverage;
 use crate::calls::{Caller, json_of};
+use crate::coverage;
 use crate::crowd::{Crowd, Phase, is_for_each_device, pass_ms};
 use crate::outside::Request;
 use crate::overhear::text;
@@ -32,12 +32,6 @@ pub struct Left {
     pub unsettled: Vec<String>,
     /// What the people found that no history shows.
     pub troubles: Vec<String>,
-}
-
-impl Left {
-    pub fn is_nothing(&self) -> bool {
-        self.unsettled.is_empty() && self.troubles.is_empty()
-    }
 }
 
 /// Brings the run to its end, when all faults are over; `publishers` are waited for, and what they still call.

@@ -28,6 +28,7 @@ use crate::plan::Plan;
 use crate::planted::{self, Planted};
 use crate::post::OUTSIDE;
 use crate::publisher;
+use crate::trace;
 
 /// A host runs that long before the next one's turn.
 const TICK: Duration = Duration::from_millis(2);
@@ -210,7 +211,7 @@ impl World {
         violations.extend(PANICS.lock().expect("unpoisoned").drain(..));
         let mut counts = coverage::take();
         coverage::history::count(&entries, &mut counts);
-        let (trace_hash, events) = self.net.state().post.trace();
+        let (trace_hash, events) = trace::end();
         Report { violations, counts, trace_hash, virtual_ms: self.now_us / 1_000, events }
     }
 }
