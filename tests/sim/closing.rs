@@ -163,7 +163,7 @@ impl Closing {
         let outcome = text(line, "outcome").to_owned();
         let state = is_settled(&outcome).then(|| outcome.clone());
         let (reason, cursor) = (line["reason"].as_str().map(str::to_owned), text(line, "cursor").to_owned());
-        self.crowd.note(What::Outcome { key, outcome, state, cursor, reason });
+        self.crowd.note(What::Outcome { key, outcome, state, cursor, reason, at: line["at"].as_u64() });
     }
 }
 
