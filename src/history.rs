@@ -63,7 +63,7 @@ mod planted;
 #[cfg(test)]
 mod odd;
 #[cfg(test)]
-mod documented;
+mod documented_tests;
 #[cfg(test)]
 mod large;
 

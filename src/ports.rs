@@ -7,6 +7,7 @@ pub mod joining;
 pub mod members;
 pub mod owners;
 pub mod peers;
+pub mod network;
 pub mod replicas;
 pub mod session;
 

@@ -2,6 +2,7 @@
 
 use dashmap::DashMap;
 use metrics::{counter, gauge};
+use rand::RngExt as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::limits::Limits;
 use super::line::{Due, Kind, Line};
 use super::outbox::{Ending, Outbox};
 use crate::clock;
+use crate::dice::dice;
 use crate::ledger::ids::{ConnectionId, EdgeId};
 use crate::protocol::code::Code;
 use crate::protocol::server_message::Bye;
@@ -137,7 +139,7 @@ impl Connections {
             // Each time, for those who were on their way in when the flag was set.
             self.each(|line| {
                 if !line.is_closing() {
-                    let after_ms = rand::random_range(0..=spread_ms);
+                    let after_ms = dice().random_range(0..=spread_ms);
                     line.close(Ending::bye(Bye { code: Code::Draining, reason: "the node is going away", after_ms }));
                 }
             });

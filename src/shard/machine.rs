@@ -191,7 +191,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
         let index = self.shared.applied_index();
         info!(shard = group_name(self.shared.shard), index, took_ms, "snapshot installed");
         // Freeing a whole ledger takes a while, and nobody needs to wait for it.
-        tokio::task::spawn_blocking(move || drop(old));
+        tokio::spawn(crate::blocking::run(move || drop(old)));
         Ok(())
     }
 
@@ -235,5 +235,5 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
 /// Runs what blocks on a thread that may block.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    crate::blocking::run(work).await.map_err(io::Error::other)?
 }
