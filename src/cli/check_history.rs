@@ -52,24 +52,27 @@ fn print(entries: &[Entry], verdict: &Verdict) -> anyhow::Result<()> {
     output::data(format_args!("deliveries: {}", list(&mut verdict.balance.iter().map(|(end, count)| (end.clone(), *count)))))?;
     let Verdict { moves, longest_publish_ms, longest_ack_ms, .. } = verdict;
     output::data(format_args!("moves: {moves}; longest publish: {longest_publish_ms} ms; longest ack: {longest_ack_ms} ms"))?;
-    for (index, violation) in verdict.violations.iter().enumerate() {
+    let mut explained = Vec::new();
+    for violation in &verdict.violations {
         output::data(violation)?;
-        if index < EXPLAINED_MAX {
+        let about = (&violation.key, violation.session.filter(|_| violation.key.is_none()));
+        if explained.len() < EXPLAINED_MAX && !explained.contains(&about) {
+            explained.push(about);
             for entry in shown(entries, violation) {
-                output::data(format_args!("  {entry}"))?;
+                output::data(format_args!("  {}", serde_json::to_string(entry)?))?;
             }
         }
     }
     Ok(())
 }
 
-/// What is known of a violation's key, as the lines of the history.
-fn shown(entries: &[Entry], violation: &Violation) -> Vec<Value> {
-    history::about(entries, violation).into_iter().take(SHOWN_MAX).map(|entry| json!(entry)).collect()
+/// What is known of a violation's key or connection.
+fn shown<'a>(entries: &'a [Entry], violation: &Violation) -> Vec<&'a Entry> {
+    history::about(entries, violation).into_iter().take(SHOWN_MAX).collect()
 }
 
 fn as_json(entries: &[Entry], verdict: &Verdict) -> Value {
-    let explained = verdict.violations.iter().take(EXPLAINED_MAX).map(|violation| shown(entries, violation));
+    let explained = verdict.violations.iter().take(EXPLAINED_MAX).map(|violation| json!(shown(entries, violation)));
     let mut value = json!(verdict);
     value["kept"] = json!(verdict.violations.is_empty());
     value["about"] = explained.collect();

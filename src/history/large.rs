@@ -135,6 +135,6 @@ fn half_a_million_entries_are_judged_in_time() {
     assert_eq!((entries.len(), verdict.balance["completed"], verdict.moves), (ENTRIES, KEYS + 1, MOVES as usize));
     assert!(took < BOUND, "it took {took:?}");
     if let Some(folder) = std::env::var_os("ENGAGE_TEST_HISTORIES") {
-        super::file::write(&std::path::Path::new(&folder).join("large.jsonl"), &entries).unwrap();
+        super::file::write(&std::path::Path::new(&folder).join("large.jsonl"), &entries).expect("there is room");
     }
 }

@@ -76,11 +76,19 @@ fn a_broken_promise_is_shown_with_all_that_is_known_of_it() {
         "{}",
         ran.stdout
     );
-    assert!(ran.stdout.contains(r#""e":"publish""#) && ran.stderr.contains("1 violation"), "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        ran.stdout.contains(r#"{"t":10000,"e":"publish","call":1"#) && ran.stderr.contains("2 violations"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    let (first, ran_lines) = (ran.stdout.clone(), ran.stdout.lines().filter(|line| line.starts_with("  {")).count());
     let ran = check(&files, &["--json"]);
     let verdict: Value = serde_json::from_str(&ran.stdout).expect("one line of JSON");
     assert_eq!((ran.code, &verdict["kept"], &verdict["violations"][0]["rule"]), (1, &json!(false), &json!("G1")));
-    assert_eq!(verdict["about"][0].as_array().map(Vec::len), Some(12), "{verdict}");
+    assert_eq!(verdict["about"][0].as_array().map(Vec::len), Some(13), "{verdict}");
+    // It stands there once, though two rules say something of it.
+    assert_eq!(ran_lines, 13, "{first}");
     let alone = judge(&client()[..9]).violations;
     assert!(alone.iter().any(|violation| violation.rule == "phantom"), "without the publisher's file there was no publish: {alone:?}");
 }
