@@ -33,6 +33,7 @@ use crate::ledger::ids::EdgeId;
 use crate::ports::network::Network;
 use crate::ports::peers::NodeId;
 use crate::protocol::token::Verifier;
+use crate::shard::config::Tuning;
 use crate::shard::{Home, Identity, Seams, Shards};
 
 /// What a node is built on.
@@ -50,6 +51,8 @@ pub struct Foundation<'a> {
     pub runtime: Handle,
     /// Makes the links of a node, once it is known who it is.
     pub network: &'a mut dyn FnMut(&Identity) -> Result<Arc<dyn Network>, NodeError>,
+    /// Changes numbers of the shards that are in no configuration.
+    pub tune: &'a dyn Fn(&mut Tuning),
 }
 
 /// A node without its sockets. To be ended by [`Inner::give_away`], [`Inner::send_away`], [`Inner::end`].
@@ -71,12 +74,12 @@ impl Inner {
     /// # Errors
     /// [`NodeError`]; nothing runs on then.
     pub async fn start(foundation: Foundation<'_>, joining: Option<&Joining>) -> Result<Inner, NodeError> {
-        let Foundation { config, run, http, cluster, home, runtime, network } = foundation;
+        let Foundation { config, run, http, cluster, home, runtime, network, tune } = foundation;
         let verifier = parts::verifier(&config.auth)?;
         let applicant = Applicant { config, run, http, cluster };
         let (identity, others) = who_it_is(&applicant, &home, joining).await?;
         let links = network(&identity)?;
-        let (ground, limits) = lay_ground(&applicant, (home, &identity), (links, runtime)).await?;
+        let (ground, limits) = lay_ground(&applicant, (home, &identity, tune), (links, runtime)).await?;
         let clustered = Clustered::start(config, &ground);
         clustered.meet(others);
         let introduction = applicant.introduction(&identity.node_uuid);
@@ -182,7 +185,7 @@ async fn who_it_is(
 /// Brings the shards up, and the actors around them.
 async fn lay_ground(
     applicant: &Applicant<'_>,
-    (home, identity): (Home, &Identity),
+    (home, identity, tune): (Home, &Identity, &dyn Fn(&mut Tuning)),
     (links, runtime): (Arc<dyn Network>, Handle),
 ) -> Result<(Ground, Arc<Limits>), NodeError> {
     let config = applicant.config;
@@ -190,7 +193,9 @@ async fn lay_ground(
     let directory = Arc::new(Directory::new(parts::directory(applicant, identity, Arc::clone(&meta))));
     let effects = Arc::new(users::LateEffects::default());
     let seams = Seams { peers: links.clone(), effects: effects.clone(), meta: Arc::new(ReplicatedMeta(meta)) };
-    let shards = Shards::start(parts::shards_config(config), home, seams, runtime.clone()).await?;
+    let mut shards_config = parts::shards_config(config);
+    tune(&mut shards_config.tuning);
+    let shards = Shards::start(shards_config, home, seams, runtime.clone()).await?;
     let limits = Arc::new(parts::actor_limits(config));
     let registry = Registry::new(parts::shared(shards.clone(), directory.clone(), limits.clone()));
     effects.lead_to(&registry);

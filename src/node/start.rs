@@ -67,6 +67,7 @@ pub(super) async fn node(mut config: Config, wish: Option<Wish>) -> Result<Node,
                 links = Some(Arc::clone(&made));
                 Ok(made)
             },
+            tune: &|_| {},
         },
         joining.as_ref(),
     )

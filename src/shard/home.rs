@@ -55,7 +55,7 @@ impl Home {
 
     fn open_with(data_dir: Option<&Path>, ram: Option<RamDisk>) -> Result<Home, ShardError> {
         let (lock, papers) = match data_dir {
-            Some(folder) => open(folder, ram.as_ref()).map(|(lock, papers)| (Some(lock), papers))?,
+            Some(folder) => open(folder, ram.as_ref())?,
             None => (None, None),
         };
         let folder = data_dir.map(Path::to_owned);
@@ -189,8 +189,9 @@ impl Home {
     }
 }
 
-fn open(data_dir: &Path, ram: Option<&RamDisk>) -> Result<(FolderLock, Option<Papers>), ShardError> {
-    let lock = FolderLock::take(data_dir)?;
+fn open(data_dir: &Path, ram: Option<&RamDisk>) -> Result<(Option<FolderLock>, Option<Papers>), ShardError> {
+    // What a simulated node that crashed has left open would lock it out.
+    let lock = if ram.is_some() { None } else { Some(FolderLock::take(data_dir)?) };
     let papers = Papers::read(data_dir)?;
     let log = data_dir.join("log");
     match (&papers, ram.map_or_else(|| log.exists(), RamDisk::is_used)) {

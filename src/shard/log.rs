@@ -18,7 +18,7 @@ use super::committer::{Committer, Request};
 use super::error::ShardError;
 use super::store::{Loaded, LogStore};
 use super::tail::{Found, Tail};
-use super::types::{Entry, LogId, TypeConfig, Vote, group_name};
+use super::types::{Entry, LogId, TypeConfig, Vote};
 use crate::blocking;
 use crate::ledger::ids::ShardId;
 

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::content::Frozen;
 use super::group::Group;
 use super::shards::Shards;
+use crate::blocking;
 use crate::ledger::ids::ShardId;
 use crate::ports::replicas::{ReplicaBusy, ReplicaState, ReplicaStates, Replicas};
 
@@ -35,8 +36,7 @@ impl Shards {
         for shard in (0..self.count()).map(ShardId) {
             let Some(group) = self.member_of(shard) else { continue };
             let (applied_index, view) = freeze(&group).await.ok_or(ReplicaBusy(shard))?;
-            let hashing = self.runtime.spawn_blocking(move || hash_of(view.as_ref()));
-            let state_hash = hashing.await.map_err(|_| ReplicaBusy(shard))?;
+            let state_hash = blocking::run(move || hash_of(view.as_ref())).await.map_err(|_| ReplicaBusy(shard))?;
             states.push(ReplicaState { shard, applied_index, state_hash });
         }
         Ok(states)

@@ -34,12 +34,6 @@ pub struct Left {
     pub troubles: Vec<String>,
 }
 
-impl Left {
-    pub fn is_nothing(&self) -> bool {
-        self.unsettled.is_empty() && self.troubles.is_empty()
-    }
-}
-
 /// Brings the run to its end, when all faults are over; `publishers` are waited for, and what they still call.
 pub async fn close(crowd: &Crowd, publishers: Vec<tokio::task::JoinHandle<()>>, seed: u64) -> Left {
     crowd.enter(Phase::Attentive);

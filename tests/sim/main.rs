@@ -1,12 +1,31 @@
 //! `engage-sim`: runs simulated clusters, a process for each seed, and judges what their clients saw. Starts, collects and reports; what happens in a run is the world's part.
 
 mod arguments;
+mod calls;
 mod child;
+mod closing;
+mod connection;
 mod coverage;
+mod crowd;
+mod device;
 mod draws;
+mod engagements;
+mod faults;
+mod host;
+mod memory;
+mod net;
+mod node;
+mod operator;
+mod outside;
+mod overhear;
+mod peers;
+mod person;
+mod places;
 mod plan;
 mod planted;
 mod population;
+mod post;
+mod publisher;
 mod randomness;
 mod summary;
 mod world;
