@@ -47,10 +47,39 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// It is the end of an earlier one.
+    /// All of them.
+    pub const ALL: [Fault; 19] = [
+        Fault::Kill,
+        Fault::Pause,
+        Fault::Resume,
+        Fault::Stop,
+        Fault::Start,
+        Fault::Drain,
+        Fault::Cut,
+        Fault::CutOneWay,
+        Fault::PartialCut,
+        Fault::Heal,
+        Fault::NoMajority,
+        Fault::Majority,
+        Fault::ClockJump,
+        Fault::Wipe,
+        Fault::Join,
+        Fault::Remove,
+        Fault::Delay,
+        Fault::Loss,
+        Fault::SlowDisk,
+    ];
+
+    /// What else it ends, where it is the end of others.
     #[must_use]
-    pub fn is_end(self) -> bool {
-        matches!(self, Fault::Resume | Fault::Start | Fault::Heal | Fault::Majority)
+    pub fn ends(self) -> &'static [Fault] {
+        match self {
+            Fault::Resume => &[Fault::Pause],
+            Fault::Start => &[Fault::Kill, Fault::Wipe, Fault::Pause, Fault::Stop, Fault::Drain, Fault::Join, Fault::Remove],
+            Fault::Heal => &[Fault::Cut, Fault::CutOneWay, Fault::PartialCut, Fault::Delay, Fault::Loss, Fault::SlowDisk],
+            Fault::Majority => &[Fault::NoMajority],
+            _ => &[],
+        }
     }
 
     /// Its node can't speak for its clients, nor with the owners of its users.

@@ -46,6 +46,16 @@ pub enum Overflow {
     DropOldest,
 }
 
+/// Whether wall clocks can be compared: those of the processes that note, and those of the nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clocks {
+    /// To the ms, as on one machine.
+    #[default]
+    Agree,
+    Apart,
+}
+
 /// Something that somebody saw or did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
@@ -79,6 +89,9 @@ pub struct Run {
     /// How far this process's times may be from those of the others, beside the rounding of `wall_ms`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub clock_error_us: u64,
+    /// Of this process and the nodes.
+    #[serde(default)]
+    pub clocks: Clocks,
     /// `buffer.max_deliveries`; none where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer_max: Option<u64>,
@@ -242,6 +255,8 @@ pub enum What {
         outcome: String,
         state: Option<String>,
         cursor: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },

@@ -32,6 +32,14 @@ impl Sample {
         Sample { entries: vec![Entry::at(0, run)], now: 0, targets }
     }
 
+    /// With other settings of its run.
+    pub fn with(mut self, change: impl FnOnce(&mut Run)) -> Sample {
+        if let What::Run(run) = &mut self.entries[0].what {
+            change(run);
+        }
+        self
+    }
+
     pub fn then(mut self, what: What) -> Sample {
         self.now += STEP_US;
         self.entries.push(Entry::at(self.now, what));
@@ -53,6 +61,17 @@ impl Sample {
         let targets = self.targets;
         let publish = Publish { call, user: "u".to_owned(), id: "x".to_owned(), targets, payload: payload(), ..Publish::default() };
         self.then(What::Publish(publish))
+    }
+
+    /// Another engagement than the one that the sample is about.
+    pub fn publish_other(self, call: u64, id: &str) -> Sample {
+        self.then(What::Publish(Publish { call, user: "u".to_owned(), id: id.to_owned(), payload: payload(), ..Publish::default() }))
+    }
+
+    /// A publish is answered 201, with its window.
+    pub fn created(self, call: u64, key: Key, closes_at: u64) -> Sample {
+        let state = Some("queued".to_owned());
+        self.then(What::Published { call, status: 201, key: Some(key), state, step: Some(0), closes_at: Some(closes_at) })
     }
 
     pub fn published(self, call: u64, status: u16, state: &str) -> Sample {
@@ -89,6 +108,35 @@ impl Sample {
         self.then(What::Offer { session, key: key(), offer: 1, step, at, data, payload: payload() })
     }
 
+    pub fn offer_of(self, session: Session, key: Key) -> Sample {
+        let at = self.at();
+        self.then(What::Offer { session, key, offer: 1, step: 1, at, data: Value::Null, payload: payload() })
+    }
+
+    /// The offer of that count.
+    pub fn offer_number(self, session: Session, offer: u64) -> Sample {
+        let at = self.at();
+        self.then(What::Offer { session, key: key(), offer, step: 1, at, data: Value::Null, payload: payload() })
+    }
+
+    /// An ack that stands in the hello: between that and its welcome.
+    pub fn ack_of_hello(mut self, step: u64) -> Sample {
+        let welcome = self.entries.pop().expect("a welcome");
+        let session = super::violation::session_of(&welcome.what).expect("a welcome");
+        let ack = What::Ack { session, key: key(), step: Some(step), data: json!({"step": step}), reference: None };
+        self.then(ack).then(welcome.what)
+    }
+
+    /// Its answer, in the welcome.
+    pub fn confirm_of_hello(self, session: Session, step: u64, state: &str) -> Sample {
+        let (at, yours) = (self.at(), state == "completed");
+        self.then(What::Confirm { session, key: key(), step, state: state.to_owned(), yours, at, reference: None })
+    }
+
+    pub fn dismiss(self, session: Session) -> Sample {
+        self.then(What::Ack { session, key: key(), step: None, data: Value::Null, reference: Some(99) })
+    }
+
     pub fn ack(self, session: Session, step: u64) -> Sample {
         let reference = Some(i64::try_from(step).expect("a small number"));
         self.then(What::Ack { session, key: key(), step: Some(step), data: json!({"step": step}), reference })
@@ -104,6 +152,53 @@ impl Sample {
         self.then(What::Withdraw { session, key: key(), reason: reason.to_owned(), at })
     }
 
+    /// The answer to a dismiss.
+    pub fn dismissed(self, session: Session, state: &str) -> Sample {
+        let at = self.at();
+        self.then(What::Confirm {
+            session,
+            key: key(),
+            step: 0,
+            state: state.to_owned(),
+            yours: state == "dismissed",
+            at,
+            reference: Some(99),
+        })
+    }
+
+    pub fn taken_back(self, call: u64, state: &str) -> Sample {
+        let (user, id) = ("u".to_owned(), "x".to_owned());
+        self.then(What::TakeBack { call, user: user.clone(), id: id.clone() }).then(What::TakenBack {
+            call,
+            user,
+            id,
+            state: state.to_owned(),
+        })
+    }
+
+    pub fn gave_up(self, call: u64) -> Sample {
+        self.then(What::GaveUp { call, why: "503".to_owned() })
+    }
+
+    pub fn unanswered(self, call: u64) -> Sample {
+        self.then(What::Unanswered { call, why: "no answer".to_owned() })
+    }
+
+    pub fn refused(self, call: u64) -> Sample {
+        self.then(What::Refused { call, code: "buffer_full".to_owned() })
+    }
+
+    pub fn replica(self, node: &str, applied_index: u64, state_hash: &str) -> Sample {
+        self.then(What::Replica { node: node.to_owned(), shard: 3, applied_index, state_hash: state_hash.to_owned() })
+    }
+
+    /// A line of the feed, of any delivery, with its ledger time: `published`, or a settling state with its reason.
+    pub fn feed(self, key: Key, outcome: &str, reason: Option<&str>) -> Sample {
+        let (at, cursor) = (Some(self.at()), format!("c{}", self.entries.len()));
+        let state = super::record::is_settled(outcome).then(|| outcome.to_owned());
+        self.then(What::Outcome { key, outcome: outcome.to_owned(), state, cursor, at, reason: reason.map(str::to_owned) })
+    }
+
     pub fn end(self, session: Session, leave: Leave) -> Sample {
         self.then(What::End { session, leave })
     }
@@ -114,7 +209,7 @@ impl Sample {
 
     pub fn outcome(self, state: Option<&str>, cursor: &str) -> Sample {
         let outcome = state.unwrap_or("published").to_owned();
-        self.then(What::Outcome { key: key(), outcome, state: state.map(str::to_owned), cursor: cursor.to_owned(), reason: None })
+        self.then(What::Outcome { key: key(), outcome, state: state.map(str::to_owned), cursor: cursor.to_owned(), at: None, reason: None })
     }
 
     /// Published, offered to the phone, acked, confirmed as completed, and told by the feed.

@@ -36,6 +36,11 @@ use crate::protocol::token::Verifier;
 use crate::shard::config::Tuning;
 use crate::shard::{Home, Identity, Seams, Shards};
 
+/// Makes the links of a node that knows who it is.
+pub type MakeNetwork<'a> = &'a mut dyn FnMut(&Identity) -> Result<Arc<dyn Network>, NodeError>;
+/// Changes numbers.
+pub type Tune<'a> = &'a dyn Fn(&mut Tuning);
+
 /// What a node is built on.
 pub struct Foundation<'a> {
     /// Checked, and with all secrets.
@@ -50,9 +55,9 @@ pub struct Foundation<'a> {
     /// What shards and links run on.
     pub runtime: Handle,
     /// Makes the links of a node, once it is known who it is.
-    pub network: &'a mut dyn FnMut(&Identity) -> Result<Arc<dyn Network>, NodeError>,
+    pub network: MakeNetwork<'a>,
     /// Changes numbers of the shards that are in no configuration.
-    pub tune: &'a dyn Fn(&mut Tuning),
+    pub tune: Tune<'a>,
 }
 
 /// A node without its sockets. To be ended by [`Inner::give_away`], [`Inner::send_away`], [`Inner::end`].
@@ -185,7 +190,7 @@ async fn who_it_is(
 /// Brings the shards up, and the actors around them.
 async fn lay_ground(
     applicant: &Applicant<'_>,
-    (home, identity, tune): (Home, &Identity, &dyn Fn(&mut Tuning)),
+    (home, identity, tune): (Home, &Identity, Tune<'_>),
     (links, runtime): (Arc<dyn Network>, Handle),
 ) -> Result<(Ground, Arc<Limits>), NodeError> {
     let config = applicant.config;

@@ -18,7 +18,7 @@ use super::committer::{Committer, Request};
 use super::error::ShardError;
 use super::store::{Loaded, LogStore};
 use super::tail::{Found, Tail};
-use super::types::{Entry, LogId, TypeConfig, Vote};
+use super::types::{Entry, LogId, TypeConfig, Vote, group_name};
 use crate::blocking;
 use crate::ledger::ids::ShardId;
 
@@ -278,7 +278,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         let removed = self.shared.tail().truncate(last_log_id);
         if !removed.is_empty() {
             debug!(
-                shard = self.shared.shard.0,
+                shard = group_name(self.shared.shard),
                 from = removed.start,
                 to = removed.end,
                 "entries that another leader did not keep are truncated"

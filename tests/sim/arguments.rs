@@ -44,6 +44,9 @@ pub struct Arguments {
     /// Prints the hash of each seed's trace
     #[arg(long)]
     pub trace: bool,
+    /// Keeps the trace in this file, a line for each event: two of them show where two runs part (one seed)
+    #[arg(long)]
+    pub trace_file: Option<PathBuf>,
     /// Prints the plans, and runs nothing
     #[arg(long)]
     pub plan: bool,

@@ -49,9 +49,15 @@ pub fn run(arguments: &Arguments, seed: u64) -> Finished {
         Ok(report) if status.success() => report,
         _ => failed(format!("it ended without a report, {status}")),
     };
+    Finished { seed, report, wall_ms: elapsed_ms(), stderr: shown(&stderr) }
+}
+
+/// From the last panic on, or else what was written last.
+fn shown(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().collect();
-    let stderr = lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n");
-    Finished { seed, report, wall_ms: elapsed_ms(), stderr }
+    let panicked = lines.iter().rposition(|line| line.contains("panicked at"));
+    let from = panicked.unwrap_or(lines.len().saturating_sub(SHOWN_LINES));
+    lines[from..].iter().take(SHOWN_LINES).copied().collect::<Vec<_>>().join("\n")
 }
 
 fn failed(violation: String) -> Report {
@@ -64,8 +70,10 @@ fn start_child(arguments: &Arguments, seed: u64) -> Child {
     if arguments.log {
         command.arg("--log");
     }
-    if let Some(path) = &arguments.history {
-        command.arg("--history").arg(path);
+    for (name, path) in [("--history", &arguments.history), ("--trace-file", &arguments.trace_file)] {
+        if let Some(path) = path {
+            command.arg(name).arg(path);
+        }
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(if arguments.log { Stdio::inherit() } else { Stdio::piped() });
     command.spawn().expect("this binary can be started again")

@@ -9,8 +9,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-use crate::coverage;
 use crate::calls::{Caller, json_of};
+use crate::coverage;
 use crate::crowd::{Crowd, Phase, is_for_each_device, pass_ms};
 use crate::outside::Request;
 use crate::overhear::text;
@@ -163,7 +163,7 @@ impl Closing {
         let outcome = text(line, "outcome").to_owned();
         let state = is_settled(&outcome).then(|| outcome.clone());
         let (reason, cursor) = (line["reason"].as_str().map(str::to_owned), text(line, "cursor").to_owned());
-        self.crowd.note(What::Outcome { key, outcome, state, cursor, reason });
+        self.crowd.note(What::Outcome { key, outcome, state, cursor, reason, at: line["at"].as_u64() });
     }
 }
 

@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::coverage;
 use crate::connection::{Connection, Left};
+use crate::coverage;
 use crate::crowd::{Crowd, Phase, pass_ms};
 use crate::memory::{Memory, Pending};
 use crate::outside::{Request, Wire, token};

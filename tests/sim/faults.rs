@@ -126,26 +126,9 @@ impl Agenda {
                 places.pause(node, now);
                 self.add(ends, Act::Resume(node));
             }
-            Fault::Cut { from, to, .. } => self.cut(places, (now, ends), vec![(from, to)]),
-            Fault::CutBoth { a, b, .. } => self.cut(places, (now, ends), vec![(a, b), (b, a)]),
-            Fault::Split { ref side, .. } => {
-                let rest = (0..places.count()).filter(|node| !side.contains(node));
-                let ways = rest.flat_map(|other| side.iter().flat_map(move |node| [(*node, other), (other, *node)])).collect();
+            Fault::Cut { .. } | Fault::CutBoth { .. } | Fault::Split { .. } | Fault::Partial { .. } | Fault::Isolate { .. } => {
+                let ways = ways_of(fault, places.count());
                 self.cut(places, (now, ends), ways);
-            }
-            Fault::Partial { bridge, .. } => {
-                let others: Vec<usize> = (0..places.count()).filter(|node| *node != bridge).collect();
-                let ways = others.iter().flat_map(|a| others.iter().filter(move |b| a != *b).map(move |b| (*a, *b))).collect();
-                self.cut(places, (now, ends), ways);
-            }
-            Fault::Isolate { node, way, .. } => {
-                let others = (0..places.count()).filter(|other| *other != node);
-                let of_one = |other: usize| match way {
-                    Way::In => vec![(other, node)],
-                    Way::Out => vec![(node, other)],
-                    Way::Both => vec![(node, other), (other, node)],
-                };
-                self.cut(places, (now, ends), others.flat_map(of_one).collect());
             }
             Fault::Delay { node, delay_ms, .. } => {
                 self.net.state().weather.delays.insert(node, delay_ms * 1_000);
@@ -208,5 +191,31 @@ impl Agenda {
                 places.note(now, &places.name(node), kind);
             }
         }
+    }
+}
+
+/// What a fault cuts: who is not heard by whom.
+fn ways_of(fault: &Fault, count: usize) -> Vec<(usize, usize)> {
+    match *fault {
+        Fault::Cut { from, to, .. } => vec![(from, to)],
+        Fault::CutBoth { a, b, .. } => vec![(a, b), (b, a)],
+        Fault::Split { ref side, .. } => {
+            let rest = (0..count).filter(|node| !side.contains(node));
+            rest.flat_map(|other| side.iter().flat_map(move |node| [(*node, other), (other, *node)])).collect()
+        }
+        Fault::Partial { bridge, .. } => {
+            let others: Vec<usize> = (0..count).filter(|node| *node != bridge).collect();
+            others.iter().flat_map(|a| others.iter().filter(move |b| a != *b).map(move |b| (*a, *b))).collect()
+        }
+        Fault::Isolate { node, way, .. } => {
+            let others = (0..count).filter(|other| *other != node);
+            let of_one = |other: usize| match way {
+                Way::In => vec![(other, node)],
+                Way::Out => vec![(node, other)],
+                Way::Both => vec![(node, other), (other, node)],
+            };
+            others.flat_map(of_one).collect()
+        }
+        _ => Vec::new(),
     }
 }

@@ -7,9 +7,9 @@ use engage::clock::{self, Clocks};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
-use tracing::info_span;
 
 use crate::post::{Address, Letter, begin_tick, set_now};
+use crate::trace;
 
 /// See the head of the file.
 pub struct Host {
@@ -39,6 +39,7 @@ impl Host {
 
     /// Lets it run for a tick.
     pub fn run(&self, at_us: u64, tick: Duration) {
+        trace::enter(at_us, &self.name);
         self.within(async {
             begin_tick(at_us);
             tokio::time::sleep(tick).await;
@@ -65,7 +66,6 @@ impl Host {
     /// Runs something on it, to its end.
     pub fn within<F: Future>(&self, future: F) -> F::Output {
         clock::simulate(Some(self.clocks));
-        let _span = info_span!("host", name = self.name).entered();
         let local = self.local.as_ref().expect("it is taken by drop alone");
         let output = self.runtime.block_on(local.run_until(future));
         clock::simulate(None);

@@ -28,6 +28,7 @@ mod post;
 mod publisher;
 mod randomness;
 mod summary;
+mod trace;
 mod world;
 
 use std::io::Write;
@@ -39,9 +40,10 @@ use std::thread;
 use clap::Parser;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use arguments::Arguments;
+use coverage::gates;
 use summary::Summary;
 use world::Options;
 
@@ -63,14 +65,30 @@ fn main() -> ExitCode {
 /// One seed, in this process.
 fn run_here(arguments: &Arguments, seed: u64) {
     let filter = EnvFilter::try_from_env("ENGAGE_SIM_LOG").unwrap_or_else(|_| EnvFilter::new("engage=debug,info"));
-    let written = arguments.log.then(|| tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time().with_filter(filter));
+    let written = arguments.log.then(|| fmt::layer().with_writer(std::io::stderr).with_timer(trace::Moment).with_filter(filter));
     tracing_subscriber::registry().with(coverage::lines::layer()).with(written).init();
+    if let Some(path) = &arguments.trace_file {
+        trace::keep(path);
+    }
     let _meters = coverage::meters::begin();
+    count_panics();
     let options = Options { history: arguments.history.clone(), planted: arguments.plant };
-    let report = world::run(arguments.plan_of(seed), options);
+    let mut report = world::run(arguments.plan_of(seed), options);
+    // What was counted on the way down of the world counts too.
+    coverage::sum(&mut report.counts, &coverage::take());
+    report.violations.extend(gates::broken(&report.counts));
     let line = serde_json::to_string(&report).expect("a report is representable as JSON");
     // Nobody to report to means nobody who waits.
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A panic in a task is kept by its handle, and would go unseen.
+fn count_panics() {
+    let show = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        coverage::count(gates::PANICS);
+        show(panic);
+    }));
 }
 
 fn print_plans(arguments: &Arguments) {

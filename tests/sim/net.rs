@@ -302,7 +302,7 @@ impl State {
         for pair in pairs {
             let (Some(low), Some(high)) = (self.place_of(pair.0), self.place_of(pair.1)) else { continue };
             let mut is_given_up = false;
-            for (at, (from, to)) in [((low, high)), ((high, low))].into_iter().enumerate() {
+            for (at, (from, to)) in [(low, high), (high, low)].into_iter().enumerate() {
                 let is_silent = self.weather.is_silent(from, to);
                 let Some(link) = self.links.get_mut(&pair) else { break };
                 let way = &mut link.ways[at];

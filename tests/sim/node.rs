@@ -293,8 +293,8 @@ impl Node {
             }
             Letter::Call { id, request } => self.call(id, request),
             Letter::Open { wire } => self.open(wire),
-            Letter::Say { wire, text } => self.from_client(wire, FromClient::Text(text)),
-            Letter::Hang { wire, is_closed } => self.from_client(wire, FromClient::Gone { is_closed }),
+            Letter::Say { wire, text } => self.pass_on(wire, FromClient::Text(text)),
+            Letter::Hang { wire, is_closed } => self.pass_on(wire, FromClient::Gone { is_closed }),
             Letter::Stop => {
                 if let Some(stop) = self.stop.borrow_mut().take() {
                     let _ = stop.send(());
@@ -329,7 +329,7 @@ impl Node {
         });
     }
 
-    fn from_client(&self, wire: WireId, words: FromClient) {
+    fn pass_on(&self, wire: WireId, words: FromClient) {
         let sender = self.clients.borrow().get(&wire).cloned();
         if let Some(sender) = sender {
             let _ = sender.send(words);

@@ -52,11 +52,14 @@ pub enum Heard {
 #[derive(Clone)]
 pub struct Outside(Rc<Inner>);
 
+/// Who was called, and who waits.
+type Called = (Address, oneshot::Sender<Option<Answer>>);
+
 struct Inner {
     net: Net,
     /// The nodes by place.
     nodes: RefCell<Vec<(String, Option<Address>)>>,
-    calls: RefCell<BTreeMap<u64, (Address, oneshot::Sender<Option<Answer>>)>>,
+    calls: RefCell<BTreeMap<u64, Called>>,
     opening: RefCell<BTreeMap<WireId, oneshot::Sender<bool>>>,
     wires: RefCell<BTreeMap<WireId, mpsc::UnboundedSender<Heard>>>,
     next: Cell<u64>,

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use engage::clock;
 use engage::ports::network::LinkUp;
 use engage::ports::peers::{NodeId, Service};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::outside::{Answer, Heard, Request};
+use crate::trace;
 
 thread_local! {
     /// When the tick that runs now began: by the world's time, and by that of the host's runtime.
@@ -112,31 +112,28 @@ pub enum Words {
 }
 
 impl Letter {
-    /// What tells it from others in the trace.
-    fn mark(&self, hash: &mut Xxh3) {
-        let mut mark = |kind: u64, number: u64, body: &[u8]| {
-            hash.update(&kind.to_le_bytes());
-            hash.update(&number.to_le_bytes());
-            hash.update(body);
-        };
+    /// What it is in the trace.
+    fn trace(&self, to: Address) {
+        let mark = |kind: &str, body: &[u8]| trace::note(kind, body);
+        let count = |kind: &str, number: u64| trace::note(kind, format!("{number} to {}", to.place).as_bytes());
         match self {
-            Letter::Peer { link, words: Words::Tell { body, .. }, .. } => mark(1, *link, body),
-            Letter::Peer { link, words: Words::Ask { body, .. }, .. } => mark(2, *link, body),
-            Letter::Peer { link, words: Words::Answer { body, .. }, .. } => mark(3, *link, body),
-            Letter::LinkUp(up) => mark(4, up.link, &[]),
-            Letter::LinkDown { link, .. } => mark(5, *link, &[]),
-            Letter::Removed => mark(6, 0, &[]),
-            Letter::GuestAsks { id, body, .. } => mark(7, *id, body),
-            Letter::GuestAnswer { id, body } => mark(8, *id, body),
-            Letter::Call { id, request } => mark(9, *id, request.path.as_bytes()),
-            Letter::Answer { id, answer } => mark(10, *id, answer.as_ref().map_or(&[][..], |answer| &answer.body)),
-            Letter::Open { wire } => mark(11, *wire, &[]),
-            Letter::Opened { wire, .. } => mark(12, *wire, &[]),
-            Letter::Say { wire, text } => mark(13, *wire, text.as_bytes()),
-            Letter::Hear { wire, heard: Heard::Text(text) } => mark(14, *wire, text.as_bytes()),
-            Letter::Hear { wire, .. } => mark(15, *wire, &[]),
-            Letter::Hang { wire, .. } => mark(16, *wire, &[]),
-            Letter::Stop => mark(17, 0, &[]),
+            Letter::Peer { words: Words::Tell { body, .. }, .. } => mark("tell", body),
+            Letter::Peer { words: Words::Ask { body, .. }, .. } => mark("ask", body),
+            Letter::Peer { words: Words::Answer { body, .. }, .. } => mark("answer", body),
+            Letter::LinkUp(up) => count("link_up", up.link),
+            Letter::LinkDown { link, .. } => count("link_down", *link),
+            Letter::Removed => count("removed", 0),
+            Letter::GuestAsks { body, .. } => mark("guest_asks", body),
+            Letter::GuestAnswer { body, .. } => mark("guest_answer", body),
+            Letter::Call { request, .. } => mark("call", request.path.as_bytes()),
+            Letter::Answer { answer, .. } => mark("answered", answer.as_ref().map_or(&[][..], |answer| &answer.body)),
+            Letter::Open { wire } => count("open", *wire),
+            Letter::Opened { wire, .. } => count("opened", *wire),
+            Letter::Say { text, .. } => mark("say", text.as_bytes()),
+            Letter::Hear { heard: Heard::Text(text), .. } => mark("hear", text.as_bytes()),
+            Letter::Hear { wire, .. } => count("ended", *wire),
+            Letter::Hang { wire, .. } => count("hang", *wire),
+            Letter::Stop => count("stop", 0),
         }
     }
 }
@@ -173,8 +170,6 @@ impl Ord for Posted {
 pub struct Post {
     under_way: BinaryHeap<Reverse<Posted>>,
     next_number: u64,
-    trace: Xxh3,
-    delivered_count: u64,
 }
 
 impl Post {
@@ -188,15 +183,8 @@ impl Post {
     pub fn next_due(&mut self, by_us: u64) -> Option<(Address, Letter)> {
         self.under_way.peek().filter(|Reverse(next)| next.due_us <= by_us)?;
         let Reverse(posted) = self.under_way.pop()?;
-        self.delivered_count += 1;
-        self.trace.update(&posted.due_us.to_le_bytes());
-        self.trace.update(&posted.to.place.to_le_bytes());
-        posted.letter.mark(&mut self.trace);
+        trace::enter(posted.due_us, "mail");
+        posted.letter.trace(posted.to);
         Some((posted.to, posted.letter))
-    }
-
-    /// The hash of all that was delivered, when, and in which order; and how much it was.
-    pub fn trace(&self) -> (u64, u64) {
-        (self.trace.digest(), self.delivered_count)
     }
 }

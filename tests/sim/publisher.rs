@@ -11,8 +11,8 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::coverage;
 use crate::calls::{Caller, json_of};
+use crate::coverage;
 use crate::crowd::{Crowd, id_for, key_on, pass_ms};
 use crate::engagements::{self, Made};
 use crate::outside::Request;

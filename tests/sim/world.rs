@@ -28,6 +28,7 @@ use crate::plan::Plan;
 use crate::planted::{self, Planted};
 use crate::post::OUTSIDE;
 use crate::publisher;
+use crate::trace;
 
 /// A host runs that long before the next one's turn.
 const TICK: Duration = Duration::from_millis(2);
@@ -64,7 +65,9 @@ pub struct Report {
 pub fn run(plan: Plan, options: Options) -> Report {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
-        let text = format!("a panic at {at}: {}", panic.payload_as_str().unwrap_or("?"));
+        let payload = panic.payload();
+        let what = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
+        let text = format!("a panic at {at}: {}", what.unwrap_or("without a text"));
         eprintln!("{text}\n{}", std::backtrace::Backtrace::capture());
         PANICS.lock().expect("nobody panics over panics").push(text);
     }));
@@ -210,7 +213,7 @@ impl World {
         violations.extend(PANICS.lock().expect("unpoisoned").drain(..));
         let mut counts = coverage::take();
         coverage::history::count(&entries, &mut counts);
-        let (trace_hash, events) = self.net.state().post.trace();
+        let (trace_hash, events) = trace::end();
         Report { violations, counts, trace_hash, virtual_ms: self.now_us / 1_000, events }
     }
 }

@@ -145,6 +145,7 @@ impl Load {
             ended.expect("nobody in the crowd panics");
         }
         closing::read_feed(&self.shared, cluster).await;
+        closing::replicas_agree(&self.shared, cluster).await;
         let entries = self.shared.history.entries();
         let verdict = history::judge(&entries);
         self.tell(&verdict);
@@ -194,6 +195,13 @@ impl Load {
             unsettled.len(),
             path.display()
         );
+    }
+}
+
+/// A run in which too little happened has shown nothing.
+pub fn shows_enough(verdict: &Verdict) {
+    for (kind, least) in [("published", 100), ("hello", 100), ("offer", 100), ("confirm", 100), ("outcome", 200), ("replica", 1)] {
+        assert!(verdict.count(kind) >= least, "too little happened, {kind} only {} times: {:?}", verdict.count(kind), verdict.counts);
     }
 }
 

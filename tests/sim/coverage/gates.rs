@@ -6,6 +6,9 @@ use crate::plan::fault::Kind;
 /// Fewer seeds than this are not asked for all of it.
 pub const SEEDS_MIN: usize = 50;
 
+/// Panics on any thread, also those that a task's handle keeps.
+pub const PANICS: &str = "panics";
+
 /// Paths, and the least number of times that they must have been seen in so many seeds.
 pub const PATHS: &[(&str, u64)] = &[
     // Owners change, and old ones don't know it yet.
@@ -71,4 +74,12 @@ pub fn missed(counts: &Counts) -> Vec<String> {
     let is_missed = |(name, least): &(&str, u64)| counts.get(*name).copied().unwrap_or(0) < *least;
     let in_words = |(name, least): (&str, u64)| format!("{name} was seen {} times, not {least}", counts.get(name).copied().unwrap_or(0));
     faults.chain(PATHS.iter().copied()).filter(is_missed).map(in_words).collect()
+}
+
+/// What the product counts that must never happen, where it happened.
+#[must_use]
+pub fn broken(counts: &Counts) -> Vec<String> {
+    let must_not = [("redelivery_after_ack", "a node offered what it had confirmed as settled"), (PANICS, "a part of the run panicked")];
+    let has_happened = |(name, _): &(&str, &str)| counts.get(*name).is_some_and(|count| *count > 0);
+    must_not.into_iter().filter(has_happened).map(|(_, text)| text.to_owned()).collect()
 }

@@ -1,8 +1,8 @@
 //! Counts what the product logs. What a client can't see (a change of voters, an old owner that does not know it yet) stands in the log for operators, so it needs no hook
-//! of its own. Only counts: it writes nothing, and no run depends on it.
+//! of its own. Every line is also an event of the trace: what two runs of a seed log differently, they did differently. No run depends on it.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Mutex;
 
 use tracing::field::{Field, Visit};
@@ -13,6 +13,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::count;
+use crate::trace;
 
 const OWNED: &str = "shard_owned";
 const OWNED_AGAIN: &str = "shard_owned_again";
@@ -56,6 +57,7 @@ impl<S: Subscriber> Layer<S> for Counting {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = Line::default();
         event.record(&mut line);
+        trace::note("log", line.text.as_bytes());
         let Some(counter) = line.counter else { return };
         count(counter);
         let mut terms = self.terms.lock().expect("invariant: nobody panics while counting");
@@ -74,9 +76,10 @@ impl<S: Subscriber> Layer<S> for Counting {
     }
 }
 
-/// What is read of a line; the text is not kept.
+/// What is read of a line.
 #[derive(Default)]
 struct Line {
+    text: String,
     counter: Option<&'static str>,
     shard: u64,
     term: u64,
@@ -84,6 +87,7 @@ struct Line {
 
 impl Visit for Line {
     fn record_u64(&mut self, field: &Field, value: u64) {
+        self.record_debug(field, &value);
         match field.name() {
             "shard" => self.shard = value,
             "term" => self.term = value,
@@ -92,9 +96,12 @@ impl Visit for Line {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let start = self.text.len();
+        let _ = write!(self.text, "{value:?}");
         if field.name() == "message" {
-            let text = format!("{value:?}");
-            self.counter = LINES.iter().find(|(line, _)| *line == text).map(|(_, counter)| *counter);
+            let message = &self.text[start..];
+            self.counter = LINES.iter().find(|(line, _)| *line == message).map(|(_, counter)| *counter);
         }
+        let _ = write!(self.text, " ");
     }
 }
