@@ -90,6 +90,10 @@ impl MachineShared {
     }
 
     /// Follows the last applied entry.
+    pub fn members_index(&self) -> Option<u64> {
+        self.marks().membership.log_id().map(|id| id.index)
+    }
+
     pub fn watch_applied(&self) -> watch::Receiver<Applied> {
         self.applied.subscribe()
     }
