@@ -117,7 +117,9 @@ fn spans(faults: &[Noted], last: u64, counts: impl Fn(Fault) -> bool) -> Vec<Spa
     for Noted { t, kind } in faults {
         let ended = kind.ends().iter().filter_map(|earlier| began.remove(earlier));
         spans.extend(ended.map(|from| Span { from, to: *t }));
-        if kind.ends().is_empty() && counts(*kind) {
+        if kind.is_momentary() && counts(*kind) {
+            spans.push(Span { from: *t, to: *t });
+        } else if kind.ends().is_empty() && counts(*kind) {
             began.entry(*kind).or_insert(*t);
         }
     }
@@ -135,5 +137,7 @@ fn spans_are_met_with_their_grace_and_no_later() {
     assert_eq!(disturbs, [false, true, true, false, false, true, false]);
     assert!(faults.slow().meets(58, 59, 0) && !faults.slow().meets(15, 16, 0) && faults.has_jumps());
     assert!(!faults.disturbs("n2", (0, 100), 0));
+    let broken = Faults::of(&[(10, "n1".to_owned(), Fault::DropClients)], 100);
+    assert!(broken.disturbs("n1", (0, 15), 0) && !broken.disturbs("n1", (16, 100), 5));
     assert_eq!(faults.since("n1", 45).map(|noted| noted.t).collect::<Vec<_>>(), [50, 60]);
 }

@@ -44,11 +44,13 @@ pub enum Fault {
     Loss,
     /// Its disk is slow.
     SlowDisk,
+    /// The lines to its clients break, all at once; that has no end.
+    DropClients,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 19] = [
+    pub const ALL: [Fault; 20] = [
         Fault::Kill,
         Fault::Pause,
         Fault::Resume,
@@ -68,6 +70,7 @@ impl Fault {
         Fault::Delay,
         Fault::Loss,
         Fault::SlowDisk,
+        Fault::DropClients,
     ];
 
     /// What else it ends, where it is the end of others.
@@ -98,6 +101,12 @@ impl Fault {
     #[must_use]
     pub fn slows(self) -> bool {
         matches!(self, Fault::Delay | Fault::Loss | Fault::SlowDisk)
+    }
+
+    /// It is over when it has happened.
+    #[must_use]
+    pub fn is_momentary(self) -> bool {
+        matches!(self, Fault::DropClients)
     }
 
     /// It disturbs no client.

@@ -141,7 +141,10 @@ impl Agenda {
                 self.add(ends, Act::EndLoss(node));
             }
             Fault::BreakLink { a, b } => self.net.break_between(a, b),
-            Fault::DropClients { node } => places.drop_clients(node, now),
+            Fault::DropClients { node } => {
+                places.note(now, &places.name(node), Noted::DropClients);
+                places.drop_clients(node, now);
+            }
             Fault::SlowDisk { node, sync_ms, .. } => {
                 places.slow_disk(node, Some(Duration::from_millis(sync_ms)));
                 places.note(now, &places.name(node), Noted::SlowDisk);

@@ -1,6 +1,8 @@
 //! Tests of the simulation: that a seed is a run and always the same one, that what is broken is found, and that the seeds which once found something pass. The long runs
 //! over many seeds are `engage-sim` itself.
 
+#[expect(dead_code, reason = "only what it does by itself is tested")]
+mod memory;
 mod plan;
 mod plan_tests;
 #[expect(dead_code, reason = "a plan draws a population, and does nothing with it")]
