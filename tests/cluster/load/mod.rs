@@ -129,9 +129,13 @@ impl Load {
         .await;
     }
 
-    /// Ends the load: nothing new is published, everything accepted settles, people go home, the feed is read; and the history is judged. The cluster must be able
-    /// to do all that.
-    pub async fn finish(mut self, cluster: &Cluster) -> Verdict {
+    /// Ends the load, and judges its history.
+    pub async fn finish(self, cluster: &Cluster) -> Verdict {
+        self.end(cluster).await.judge()
+    }
+
+    /// Ends the load: nothing new is published, everything accepted settles, people go home, and the feed is read. The cluster must be able to do all that.
+    pub async fn end(mut self, cluster: &Cluster) -> Ended {
         self.shared.signals.enough.store(true, Ordering::Relaxed);
         while let Some(ended) = self.publishers.join_next().await {
             ended.expect("no publisher panics");
@@ -144,10 +148,27 @@ impl Load {
         }
         closing::read_feed(&self.shared, cluster).await;
         let entries = self.shared.history.entries();
-        let verdict = history::judge(&entries);
+        Ended { name: self.name, seed: self.seed, entries, unsettled }
+    }
+}
+
+/// What a load leaves behind.
+pub struct Ended {
+    name: String,
+    seed: u64,
+    /// All that was seen.
+    pub entries: Vec<Entry>,
+    /// The accepted keys that did not settle in time.
+    pub unsettled: Vec<String>,
+}
+
+impl Ended {
+    /// Judges the history: every promise must have been kept.
+    pub fn judge(&self) -> Verdict {
+        let verdict = history::judge(&self.entries);
         self.tell(&verdict);
-        if !verdict.violations.is_empty() || !unsettled.is_empty() {
-            self.fail(&verdict, &entries, &unsettled);
+        if !verdict.violations.is_empty() || !self.unsettled.is_empty() {
+            self.fail(&verdict);
         }
         verdict
     }
@@ -169,17 +190,17 @@ impl Load {
         );
     }
 
-    fn fail(&self, verdict: &Verdict, entries: &[Entry], unsettled: &[String]) -> ! {
+    fn fail(&self, verdict: &Verdict) -> ! {
         const SHOWN_MAX: usize = 10;
-        let path = recorder::write(&self.name, entries);
+        let path = recorder::write(&self.name, &self.entries);
         for violation in verdict.violations.iter().take(SHOWN_MAX) {
             eprintln!("{violation}");
         }
         if let Some(first) = verdict.violations.first() {
-            let about = history::about(entries, first);
+            let about = history::about(&self.entries, first);
             eprintln!("what was seen of the first:\n{}", about.iter().map(|entry| format!("  {entry:?}\n")).collect::<String>());
         }
-        for open in unsettled.iter().take(SHOWN_MAX) {
+        for open in self.unsettled.iter().take(SHOWN_MAX) {
             eprintln!("not settled: {open}");
         }
         panic!(
@@ -187,7 +208,7 @@ impl Load {
             self.name,
             self.seed,
             verdict.violations.len(),
-            unsettled.len(),
+            self.unsettled.len(),
             path.display()
         );
     }
