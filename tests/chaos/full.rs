@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::blow::Blow;
+use crate::changes;
+use crate::lines;
 use crate::said::aloud;
 use crate::scenario::storm;
 
@@ -58,6 +60,20 @@ async fn wrong_clocks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_disks() {
     storm_if_asked_for("bad-disks", &[Blow::SlowDisk, Blow::BrokenDisk]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_and_broken_lines() {
+    if let Some(span) = asked_for("slow-and-broken-lines") {
+        lines::slow_and_broken("slow-and-broken-lines", span).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_the_cluster_amid_faults() {
+    if let Some(span) = asked_for("changes-amid-faults") {
+        changes::amid_faults("changes-amid-faults", span).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

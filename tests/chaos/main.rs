@@ -19,6 +19,8 @@ mod wounds;
 mod storm;
 mod report;
 mod scenario;
+mod lines;
+mod changes;
 
 mod smoke;
 mod full;

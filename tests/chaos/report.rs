@@ -9,6 +9,7 @@ use engage::history::record::{Entry, What};
 use crate::blow::Blow;
 use crate::load::{Ended, Load};
 use crate::said::aloud;
+use crate::scenario::Stage;
 use crate::support::cluster::Cluster;
 
 /// The file to which the lines of the table are added; none is written where it isn't set.
@@ -33,8 +34,8 @@ impl Report {
     }
 
     /// Ends the load on a cluster that is healed, and says how it went; fails where a promise was broken, or nothing was shown.
-    pub async fn finish(self, load: Load, cluster: &Cluster) {
-        let ended = load.end(cluster).await;
+    pub async fn finish(self, load: Load, (cluster, stage): (&Cluster, &Stage)) {
+        let ended = load.end(cluster).await.stamped_behind(stage.clocks_behind_ms());
         self.tell(&ended);
         ended.judge().shows_enough();
     }

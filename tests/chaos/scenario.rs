@@ -17,10 +17,13 @@ use crate::support::cluster::{Cluster, Plan};
 use crate::support::seat::Seat;
 
 /// Seats for nodes that join later, too.
-const SEATS: usize = 5;
+pub const SEATS: usize = 5;
 
-/// A hundred and twenty devices, and about fifty publishes a second.
-pub const CROWD: Size = Size { users: 40, devices_each: 3, publishers: 4, pause_ms: 60, manners: Manners::Lively };
+/// A hundred and twenty devices, and, where the machine lets them, about a hundred publishes a second.
+pub const CROWD: Size = Size { users: 40, devices_each: 3, publishers: 8, pause_ms: 60, manners: Manners::Lively };
+
+/// So far is any clock off, at most, in seconds.
+pub const CLOCKS_OFF_S: i64 = 3_600;
 
 /// What can be done to nodes from outside, as far as a scenario needs it.
 pub struct Stage {
@@ -81,6 +84,18 @@ impl Stage {
         self.disks.as_ref().expect("the scenario said that it needs them")
     }
 
+    /// Where clocks are ours: the first is an hour behind, the last an hour ahead, before any node starts.
+    pub fn set_clocks_apart(&self) {
+        let Some(clocks) = &self.clocks else { return };
+        clocks.set(0, Clock::Off(-CLOCKS_OFF_S));
+        clocks.set(2, Clock::Off(CLOCKS_OFF_S));
+    }
+
+    /// By how much a clock may be behind that a time is stamped from, in ms.
+    pub fn clocks_behind_ms(&self) -> u64 {
+        if self.clocks.is_some() { CLOCKS_OFF_S.unsigned_abs() * 1_000 } else { 0 }
+    }
+
     /// All lines are open, all disks are good, all clocks are right.
     pub fn heal(&self) {
         self.ground.iter().for_each(Ground::heal);
@@ -97,7 +112,9 @@ pub async fn storm(name: &'static str, menu: &[Blow], span: Duration) {
         Ok(stage) => stage,
         Err(why) => return skipped(name, &why),
     };
-    let mut cluster = Cluster::start(Plan::of(3).seated(stage.seats())).await;
+    let seats = stage.seats();
+    stage.set_clocks_apart();
+    let mut cluster = Cluster::start(Plan::of(3).seated(seats)).await;
     let load = Load::start(name, &cluster, CROWD);
     load.in_full_swing().await;
     let mut storm = Storm::over(&mut cluster, &load, &stage);
@@ -106,5 +123,5 @@ pub async fn storm(name: &'static str, menu: &[Blow], span: Duration) {
     for blow in menu {
         assert!(dealt.contains_key(blow), "{name}: {} never happened", blow.name());
     }
-    Report::of(name, &dealt).finish(load, &cluster).await;
+    Report::of(name, &dealt).finish(load, (&cluster, &stage)).await;
 }

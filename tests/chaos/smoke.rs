@@ -25,7 +25,7 @@ async fn a_storm_of_mixed_faults_breaks_no_promise() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_killed_at_once_have_lost_nothing_that_was_accepted() {
-    storm("smoke-all-killed", &[Blow::KillAll], Duration::from_secs(1)).await;
+    storm("smoke-all-killed", &[Blow::KillAll], Duration::from_secs(9)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,7 +13,7 @@ use crate::clocks::Clock;
 use crate::disks::Disk;
 use crate::ground::Sender;
 use crate::load::Load;
-use crate::scenario::Stage;
+use crate::scenario::{CLOCKS_OFF_S, Stage};
 use crate::support::cluster::Cluster;
 use crate::support::network::Place;
 use crate::support::wait::{self, pass};
@@ -32,8 +32,6 @@ const SLOW_MS: std::ops::Range<u32> = 20..400;
 const LOST_PERCENT: std::ops::Range<u8> = 5..40;
 /// What is left of a line.
 const NARROW_KBIT: std::ops::Range<u32> = 200..2_000;
-/// Seconds that a clock jumps, either way.
-const JUMP_S: i64 = 3_600;
 
 /// A storm over a cluster.
 pub struct Storm<'a> {
@@ -81,12 +79,26 @@ impl<'a> Storm<'a> {
 
     /// Deals a blow to any node that stands.
     pub async fn deal(&mut self, blow: Blow) {
-        let standing: Vec<Place> = self.cluster.running().into_iter().filter(|place| self.cluster.belonging().contains(place)).collect();
+        let standing = self.standing();
         if standing.is_empty() {
             return;
         }
         let victim = standing[self.random.random_range(0..standing.len())];
         self.deal_to(blow, victim).await;
+    }
+
+    /// Deals any blow of the menu to any node that stands, but not to one.
+    pub async fn deal_from(&mut self, menu: &[Blow], spared: Option<Place>) {
+        let blow = menu[self.random.random_range(0..menu.len())];
+        let standing: Vec<Place> = self.standing().into_iter().filter(|place| Some(*place) != spared).collect();
+        let victim = standing[self.random.random_range(0..standing.len())];
+        self.deal_to(blow, victim).await;
+    }
+
+    /// The members that run.
+    fn standing(&self) -> Vec<Place> {
+        let members = self.cluster.belonging();
+        self.cluster.running().into_iter().filter(|place| members.contains(place)).collect()
     }
 
     /// Deals a blow to a node that stands.
@@ -168,10 +180,11 @@ impl<'a> Storm<'a> {
     }
 
     fn jump(&mut self, victim: Place) {
-        let clock = match self.random.random_range(0..4) {
-            0 => Clock::Right,
-            1 => Clock::Drifts(f64::from(self.random.random_range(5..20)) / 10.0),
-            _ => Clock::Off(self.random.random_range(-JUMP_S..JUMP_S)),
+        let clock = match self.random.random_range(0..6) {
+            0 => Clock::Off(CLOCKS_OFF_S),
+            1 => Clock::Off(-CLOCKS_OFF_S),
+            2 => Clock::Drifts(f64::from(self.random.random_range(5..20)) / 10.0),
+            _ => Clock::Off(self.random.random_range(-CLOCKS_OFF_S..CLOCKS_OFF_S)),
         };
         println!("  {clock:?}");
         self.stage.clocks().set(victim, clock);
@@ -220,10 +233,5 @@ impl<'a> Storm<'a> {
         if wounds.has_no_majority {
             self.load.fault("all", Fault::Majority);
         }
-    }
-
-    /// A number below a bound, from the seed.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.random.random_range(0..bound)
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::support::cluster::{Cluster, Roster};
 use crate::support::whole_number_from;
-use engage::history::record::{Entry, Fault};
+use engage::history::record::{Entry, Fault, What};
 use engage::history::recorder::{self, Recorder};
 use engage::history::{self, Verdict};
 
@@ -163,6 +163,15 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// The same, where ledger time may be stamped from clocks that are so far behind: then the history's own clock is taken to be as late, so that ledger time is
+    /// never before it.
+    pub fn stamped_behind(mut self, by_ms: u64) -> Ended {
+        if let Some(Entry { what: What::Run { wall_ms, .. }, .. }) = self.entries.first_mut() {
+            *wall_ms -= by_ms;
+        }
+        self
+    }
+
     /// Judges the history: every promise must have been kept.
     pub fn judge(&self) -> Verdict {
         let verdict = history::judge(&self.entries);
@@ -216,7 +225,6 @@ impl Ended {
 
 /// Welcomes and confirms so far.
 fn count(entries: &[Entry]) -> (usize, usize) {
-    use engage::history::record::What;
     let of = |wanted: fn(&What) -> bool| entries.iter().filter(|entry| wanted(&entry.what)).count();
     (of(|what| matches!(what, What::Welcome { .. })), of(|what| matches!(what, What::Confirm { .. })))
 }
