@@ -23,4 +23,5 @@ mod lines;
 mod changes;
 
 mod smoke;
+mod leases;
 mod full;

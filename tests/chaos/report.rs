@@ -29,7 +29,8 @@ impl Report {
 
     /// The same with something that is no blow.
     pub fn and(mut self, what: &str, count: usize) -> Report {
-        self.faults.push_str(&format!(", {what} {count}"));
+        let comma = if self.faults.is_empty() { "" } else { ", " };
+        self.faults.push_str(&format!("{comma}{what} {count}"));
         self
     }
 

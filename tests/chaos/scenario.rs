@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use engage::clock;
-
 use crate::blow::Blow;
 use crate::clocks::{Clock, Clocks};
 use crate::disks::{Disk, Disks};
@@ -118,7 +116,7 @@ pub async fn storm(name: &'static str, menu: &[Blow], span: Duration) {
     let load = Load::start(name, &cluster, CROWD);
     load.in_full_swing().await;
     let mut storm = Storm::over(&mut cluster, &load, &stage);
-    storm.rage(menu, clock::monotonic() + span).await;
+    storm.rage(menu, span).await;
     let dealt = std::mem::take(&mut storm.dealt);
     for blow in menu {
         assert!(dealt.contains_key(blow), "{name}: {} never happened", blow.name());

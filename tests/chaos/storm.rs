@@ -1,7 +1,7 @@
 //! A storm: blow after blow, chosen by a seed, on a cluster under load; and the calm after each, when all is healed and the cluster must become whole.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engage::clock;
 use engage::history::record::Fault;
@@ -13,14 +13,17 @@ use crate::clocks::Clock;
 use crate::disks::Disk;
 use crate::ground::Sender;
 use crate::load::Load;
-use crate::scenario::{CLOCKS_OFF_S, Stage};
+use crate::scenario::{CLOCKS_OFF_S, SEATS, Stage};
 use crate::support::cluster::Cluster;
 use crate::support::network::Place;
 use crate::support::wait::{self, pass};
 use crate::wounds::Wounds;
 
-/// How long a blow lasts, in ms: shorter and longer than an election and the lease.
-const LASTS_MS: std::ops::Range<u64> = 300..5_000;
+/// How long a blow lasts, in ms: shorter and, where there is time, longer than an election and the lease.
+const LASTS_MIN_MS: u64 = 300;
+const LASTS_MAX_MS: std::ops::RangeInclusive<u64> = 1_500..=5_000;
+/// So many blows are to find room in a storm.
+const BLOWS: u32 = 6;
 /// How long it is calm between two, in ms.
 const CALM_MS: std::ops::Range<u64> = 200..1_500;
 /// How often a second one comes before the first is over.
@@ -29,7 +32,7 @@ const SECOND: f64 = 0.35;
 /// A sync on a slow disk takes so much longer, in ms: from a bad day to a dying one.
 const SLOW_MS: std::ops::Range<u32> = 20..400;
 /// So many of a hundred packets are lost.
-const LOST_PERCENT: std::ops::Range<u8> = 5..40;
+const LOST_PERCENT: std::ops::Range<u8> = 5..30;
 /// What is left of a line.
 const NARROW_KBIT: std::ops::Range<u32> = 200..2_000;
 
@@ -40,6 +43,8 @@ pub struct Storm<'a> {
     stage: &'a Stage,
     random: StdRng,
     wounds: Wounds,
+    /// No blow lasts longer, in ms.
+    lasts_max_ms: u64,
     /// How many times each blow was dealt.
     pub dealt: BTreeMap<Blow, usize>,
 }
@@ -48,11 +53,15 @@ impl<'a> Storm<'a> {
     /// Gathers; nothing has happened yet. Its choices come from the seed of the load.
     pub fn over(cluster: &'a mut Cluster, load: &'a Load, stage: &'a Stage) -> Storm<'a> {
         let random = StdRng::seed_from_u64(load.seed());
-        Storm { cluster, load, stage, random, wounds: Wounds::default(), dealt: BTreeMap::new() }
+        let lasts_max_ms = *LASTS_MAX_MS.end();
+        Storm { cluster, load, stage, random, wounds: Wounds::default(), lasts_max_ms, dealt: BTreeMap::new() }
     }
 
-    /// Deals each blow of the menu once, in any order, and then any of them until it is time.
-    pub async fn rage(&mut self, menu: &[Blow], until: Instant) {
+    /// Deals each blow of the menu once, in any order, and then any of them until the time is over.
+    pub async fn rage(&mut self, menu: &[Blow], span: Duration) {
+        let until = clock::monotonic() + span;
+        let share_ms = u64::try_from((span / BLOWS).as_millis()).unwrap_or(u64::MAX);
+        self.lasts_max_ms = share_ms.clamp(*LASTS_MAX_MS.start(), *LASTS_MAX_MS.end());
         let mut first: Vec<Blow> = menu.to_vec();
         while !first.is_empty() || clock::monotonic() < until {
             let blow = if first.is_empty() {
@@ -74,7 +83,7 @@ impl<'a> Storm<'a> {
 
     /// Lets what is broken be broken for a while.
     pub async fn last(&mut self) {
-        pass(Duration::from_millis(self.random.random_range(LASTS_MS))).await;
+        pass(Duration::from_millis(self.random.random_range(LASTS_MIN_MS..self.lasts_max_ms))).await;
     }
 
     /// Deals a blow to any node that stands.
@@ -123,7 +132,7 @@ impl<'a> Storm<'a> {
                 self.stage.ground().cut(Sender::Clients, victim);
                 self.stage.ground().cut_clients_off_from(victim);
             }
-            Blow::Loss => self.lose(victim, &others),
+            Blow::Loss => self.lose(victim),
             Blow::Narrow => self.stage.ground().narrow(victim, self.random.random_range(NARROW_KBIT)),
             Blow::ClockJump => self.jump(victim),
             Blow::SlowDisk => self.stage.disks().set(victim, Disk::Slow { ms: self.random.random_range(SLOW_MS) }),
@@ -171,11 +180,11 @@ impl<'a> Storm<'a> {
         }
     }
 
-    fn lose(&mut self, victim: Place, others: &[Place]) {
+    fn lose(&mut self, victim: Place) {
         let percent = self.random.random_range(LOST_PERCENT);
-        for other in others {
-            self.stage.ground().lose(Sender::Node(*other), victim, percent);
-            self.stage.ground().lose(Sender::Node(victim), *other, percent);
+        for other in (0..SEATS).filter(|other| *other != victim) {
+            self.stage.ground().lose(Sender::Node(other), victim, percent);
+            self.stage.ground().lose(Sender::Node(victim), other, percent);
         }
     }
 

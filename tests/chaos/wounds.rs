@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use engage::history::record::Fault;
 
 use crate::blow::Blow;
+use crate::scenario::SEATS;
 use crate::support::network::Place;
 
 /// What is broken now.
@@ -24,7 +25,8 @@ pub struct Wounds {
 impl Wounds {
     /// A blow is about to be dealt to one, or, where it takes two, to both.
     pub fn add(&mut self, blow: Blow, (victim, other): (Place, Place), members: &[Place]) {
-        let others = members.iter().copied().filter(|place| *place != victim);
+        // Those who are about to leave, and those who are about to come, too.
+        let others = (0..SEATS).filter(|place| *place != victim);
         match blow {
             Blow::Kill | Blow::BrokenDisk => {
                 self.down.insert(victim);
