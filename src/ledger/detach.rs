@@ -39,6 +39,16 @@ impl User {
         }
     }
 
+    /// Those that are on a lease have until then to come back. Whether there are any.
+    pub fn renew_leases(&mut self, until: LedgerTime) -> bool {
+        let mut any = false;
+        for device in self.devices.iter_mut().filter(|device| !device.is_attached()) {
+            device.lease_until = Some(until);
+            any = true;
+        }
+        any
+    }
+
     /// Takes a device out; what it held is free.
     pub fn drop_device(&mut self, device: &DeviceId) {
         self.devices.remove(device);

@@ -67,6 +67,7 @@ impl Ledger {
         let reply = match command {
             Command::Advance => self.advance(&mut effects),
             Command::Takeover { settings, edges } => self.take_over(settings, &edges, &mut effects),
+            Command::RenewLeases => self.renew_leases(&mut effects),
             Command::Notice { user, id, device, outcome } => {
                 let what = if outcome == NoticeOutcome::Sent { What::NoticeSent } else { What::NoticeSeen };
                 let about = About { id, window: None, device, step: 0, reason: None };
@@ -213,6 +214,17 @@ impl Ledger {
             let user = self.users.get_mut(&id).expect("who is connected is known");
             user.start_leases(self.now.plus(self.settings.lease), edges);
             self.with_user(&id, effects, |_, _| ());
+        }
+        Reply::Done
+    }
+
+    fn renew_leases(&mut self, effects: &mut Vec<Effect>) -> Reply {
+        for id in self.connected.clone() {
+            let user = self.users.get_mut(&id).expect("who is connected is known");
+            // Before time passes for them, as at a takeover.
+            if user.renew_leases(self.now.plus(self.settings.lease)) {
+                self.with_user(&id, effects, |_, _| ());
+            }
         }
         Reply::Done
     }

@@ -1,6 +1,6 @@
 //! One connection of a person: what comes is noted and done, until it ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engage::clock;
 use rand::RngExt;
@@ -20,6 +20,10 @@ const STAY_MS: std::ops::Range<u64> = 2_000..20_000;
 /// So long does a client listen on, when it can say nothing more.
 const OVERHEAR: Duration = Duration::from_secs(1);
 
+/// When nothing came for so long, a client asks whether anybody is there; and when nothing has come for so long, the line is dead to it.
+const ASK_AFTER: Duration = Duration::from_secs(4);
+const DEAD_AFTER: Duration = Duration::from_secs(12);
+
 /// Nobody stays away longer because he was asked to: tests are short.
 const AWAY_MAX_MS: u64 = 2_000;
 
@@ -37,11 +41,15 @@ pub(super) struct Connection<'a> {
     is_visible: bool,
     /// How long it was asked to stay away.
     away: Duration,
+    /// When something came last, and when it last asked whether anybody is there.
+    heard: Instant,
+    asked: Instant,
 }
 
 impl<'a> Connection<'a> {
     pub(super) fn new(person: &'a mut Person, device: Device, session: Session) -> Connection<'a> {
-        Connection { person, device, session, is_visible: true, away: Duration::ZERO }
+        let now = clock::monotonic();
+        Connection { person, device, session, is_visible: true, away: Duration::ZERO, heard: now, asked: now }
     }
 
     /// Takes what comes until somebody ends it; how long to stay away.
@@ -50,10 +58,13 @@ impl<'a> Connection<'a> {
         loop {
             let event = tokio::time::timeout(TICK, self.device.next_without_deadline()).await;
             let next = match event {
-                Ok(Event::Message(message)) => self.take(&message).await,
+                Ok(Event::Message(message)) => {
+                    self.heard = clock::monotonic();
+                    self.take(&message).await
+                }
                 Ok(Event::Closed(code)) => return self.ended(Some(code)),
                 Ok(Event::Broken) => return self.ended(None),
-                Err(_) => Next::Stay,
+                Err(_) => self.is_anybody_there().await,
             };
             if next == Next::Over || self.look_up().await == Next::Over {
                 let code = self.overhear().await;
@@ -65,6 +76,19 @@ impl<'a> Connection<'a> {
                 return Duration::ZERO;
             }
         }
+    }
+
+    /// Asks, after a while of silence; a line on which nobody answers is given up.
+    async fn is_anybody_there(&mut self) -> Next {
+        let now = clock::monotonic();
+        if now - self.heard > DEAD_AFTER {
+            return Next::Over;
+        }
+        if now - self.heard.max(self.asked) > ASK_AFTER {
+            self.asked = now;
+            return self.send(&json!({"type": "ping"})).await;
+        }
+        Next::Stay
     }
 
     fn ended(self, code: Option<u16>) -> Duration {

@@ -17,7 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::support::cluster::{Cluster, Roster};
 use crate::support::whole_number_from;
-use engage::history::record::{Entry, Fault, Key};
+use engage::history::key::Key;
+use engage::history::record::{Entry, Fault, What};
 use engage::history::recorder::Recorder;
 use engage::history::{self, Verdict};
 use serde_json::Value;
@@ -131,9 +132,13 @@ impl Load {
         .await;
     }
 
-    /// Ends the load: nothing new is published, everything accepted settles, people go home, the feed is read; and the history is judged. The cluster must be able
-    /// to do all that.
-    pub async fn finish(mut self, cluster: &Cluster) -> Verdict {
+    /// Ends the load, and judges its history.
+    pub async fn finish(self, cluster: &Cluster) -> Verdict {
+        self.end(cluster).await.judge()
+    }
+
+    /// Ends the load: nothing new is published, everything accepted settles, people go home, and the feed is read. The cluster must be able to do all that.
+    pub async fn end(mut self, cluster: &Cluster) -> Ended {
         self.shared.signals.enough.store(true, Ordering::Relaxed);
         while let Some(ended) = self.publishers.join_next().await {
             ended.expect("no publisher panics");
@@ -147,10 +152,36 @@ impl Load {
         closing::read_feed(&self.shared, cluster).await;
         closing::replicas_agree(&self.shared, cluster).await;
         let entries = self.shared.history.entries();
-        let verdict = history::judge(&entries);
+        Ended { name: self.name, seed: self.seed, entries, unsettled }
+    }
+}
+
+/// What a load leaves behind.
+pub struct Ended {
+    name: String,
+    seed: u64,
+    /// All that was seen.
+    pub entries: Vec<Entry>,
+    /// The accepted keys that did not settle in time.
+    pub unsettled: Vec<String>,
+}
+
+impl Ended {
+    /// The same, where ledger time may be stamped from clocks that are so far behind: then the history's own clock is taken to be as late, so that ledger time is
+    /// never before it.
+    pub fn stamped_behind(mut self, by_ms: u64) -> Ended {
+        if let Some(Entry { what: What::Run { wall_ms, .. }, .. }) = self.entries.first_mut() {
+            *wall_ms -= by_ms;
+        }
+        self
+    }
+
+    /// Judges the history: every promise must have been kept.
+    pub fn judge(&self) -> Verdict {
+        let verdict = history::judge(&self.entries);
         self.tell(&verdict);
-        if !verdict.violations.is_empty() || !unsettled.is_empty() {
-            self.fail(&verdict, &entries, &unsettled);
+        if !verdict.violations.is_empty() || !self.unsettled.is_empty() {
+            self.fail(&verdict);
         }
         verdict
     }
@@ -172,19 +203,19 @@ impl Load {
         );
     }
 
-    fn fail(&self, verdict: &Verdict, entries: &[Entry], unsettled: &[String]) -> ! {
+    fn fail(&self, verdict: &Verdict) -> ! {
         const SHOWN_MAX: usize = 10;
         let folder = std::env::var_os("ENGAGE_TEST_HISTORIES").map_or_else(std::env::temp_dir, PathBuf::from);
         let path = folder.join(format!("{}-{}.jsonl", self.name, std::process::id()));
-        history::file::write(&path, entries).expect("the history can be written");
+        history::file::write(&path, &self.entries).expect("the history can be written");
         for violation in verdict.violations.iter().take(SHOWN_MAX) {
             eprintln!("{violation}");
         }
         if let Some(first) = verdict.violations.first() {
-            let about = history::about(entries, first);
+            let about = history::about(&self.entries, first);
             eprintln!("what was seen of the first:\n{}", about.iter().map(|entry| format!("  {entry:?}\n")).collect::<String>());
         }
-        for open in unsettled.iter().take(SHOWN_MAX) {
+        for open in self.unsettled.iter().take(SHOWN_MAX) {
             eprintln!("not settled: {open}");
         }
         panic!(
@@ -192,7 +223,7 @@ impl Load {
             self.name,
             self.seed,
             verdict.violations.len(),
-            unsettled.len(),
+            self.unsettled.len(),
             path.display()
         );
     }
@@ -212,7 +243,6 @@ fn key_of(user: &str, message: &Value) -> Key {
 
 /// Welcomes and confirms so far.
 fn count(entries: &[Entry]) -> (usize, usize) {
-    use engage::history::record::What;
     let of = |wanted: fn(&What) -> bool| entries.iter().filter(|entry| wanted(&entry.what)).count();
     (of(|what| matches!(what, What::Welcome { .. })), of(|what| matches!(what, What::Confirm { .. })))
 }
