@@ -37,6 +37,7 @@ impl Process {
         let process = command(start)
             .env_clear()
             .envs(start.environment)
+            .envs(runner::mutant())
             .env("RUST_BACKTRACE", "1")
             .current_dir(start.home)
             .stdin(Stdio::null())
