@@ -69,6 +69,12 @@ mutants! {
     AppendNotSynced,
     /// A vote is answered before it is synced.
     VoteNotSynced,
+    /// Entries that a new leader replaced stay on the disk.
+    TruncationNotWritten,
+    /// A command that may yet be done counts as refused.
+    UnknownCountsAsRefused,
+    /// A new owner serves without a takeover.
+    TakeoverSkipped,
     /// A read is answered without asking a majority.
     ReadWithoutMajority,
     /// An edge listens to an owner of an earlier term.
@@ -77,12 +83,20 @@ mutants! {
     OwnerWithoutLeaseIsHeard,
     /// An edge that has lost the owner leaves on the screen what its lease no longer covers.
     EdgeKeepsAfterLease,
+    /// The connections of a node whose link broke count as attached.
+    LostEdgeKeepsAll,
+    /// A withdraw is answered before it is committed.
+    WithdrawBeforeCommit,
     /// An edge tells its client an offer that it told before.
     OfferToldTwice,
     /// The id of a node that was removed is given to another.
     NodeIdReused,
     /// An owner is believed however old the word of its majority is.
     QuorumAgeIgnored,
+    /// A lease is counted from when the owner's word came, and not from when it had heard of this node last.
+    LeaseFromReceipt,
+    /// A node that was removed keeps its links.
+    RemovedNodeIsHeard,
     /// A call that may have been done is done again unasked.
     UnknownIsAskedAgain,
     /// A node is removed without which a shard has no majority.

@@ -120,7 +120,7 @@ impl Links {
     /// Not a member any more, for good: its link is closed, and it learns why, now or when it comes back. A node that was restarted must be told again of those that were removed:
     /// to it they are strangers.
     pub fn forget(&self, node: NodeId) {
-        if node == self.shared.config.me {
+        if node == self.shared.config.me || mutant!(RemovedNodeIsHeard) {
             return;
         }
         let dialer = {

@@ -178,6 +178,7 @@ impl Worker {
                 batch.waiting.push(Waiting::Mark(done));
             }
             Request::Truncate { log, removed } => {
+                let removed = if mutant!(TruncationNotWritten) { 0..0 } else { removed };
                 batch.entries.extend(removed.map(|index| ((log.shard(), index), Change::Delete)));
             }
             Request::Purge { log, upto, removed } => {

@@ -210,6 +210,9 @@ impl Proposer {
 
     async fn take_over_if_elected(&mut self) {
         let Stage::Elected { term, delay } = self.stage else { return };
+        if mutant!(TakeoverSkipped) {
+            return self.serve(Reign { term, proposed_ms: clock::monotonic_ms() }, Vec::new());
+        }
         self.stage = Stage::TakingOver { term, delay, proposed_ms: clock::monotonic_ms() };
         // All connections, those of this node too, get a lease and report in again.
         let takeover = Command::Takeover { settings: self.parts.settings.clone(), edges: Vec::new() };
