@@ -9,11 +9,14 @@ use crate::history::HistoryError;
 
 /// A delivery node for live engagements: the first confirmed showing wins, on every device, through every failover.
 #[derive(Debug, Parser)]
-#[command(name = "engage", version, arg_required_else_help = true)]
+#[command(name = "engage", version = VERSION, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
 }
+
+/// Of a build that must serve nobody, it says so.
+const VERSION: &str = if cfg!(feature = "mutants") { concat!(env!("CARGO_PKG_VERSION"), "+mutants") } else { env!("CARGO_PKG_VERSION") };
 
 #[derive(Debug, Subcommand)]
 enum Verb {

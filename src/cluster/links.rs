@@ -153,7 +153,7 @@ impl Network for Links {
     }
 
     fn forget(&self, node: NodeId) {
-        if node == self.shared.config.me {
+        if node == self.shared.config.me || mutant!(RemovedNodeIsHeard) {
             return;
         }
         let dialer = {

@@ -12,6 +12,7 @@ impl User {
         let Some(known) = self.devices.get(device).filter(|known| known.connection == connection) else { return };
         match departure {
             Departure::Closed => self.drop_device(device),
+            Departure::Lost if mutant!(LostCountsAsClosed) => self.drop_device(device),
             Departure::Lost if known.is_attached() => self.lose_device(context, device),
             // Its lease runs already.
             Departure::Lost => {}

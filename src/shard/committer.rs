@@ -212,6 +212,7 @@ impl Worker {
                 batch.waiting.push(Waiting::Mark(done));
             }
             Request::Truncate { log, removed } => {
+                let removed = if mutant!(TruncationNotWritten) { 0..0 } else { removed };
                 batch.entries.extend(removed.map(|index| ((log.shard(), index), Change::Delete)));
             }
             Request::Purge { log, upto, removed } => {
@@ -270,7 +271,8 @@ impl Worker {
     fn write(&mut self, mut batch: Batch) -> Vec<Waiting> {
         self.add_deletions(&mut batch);
         self.add_leavers(&mut batch);
-        let durability = if batch.waiting.is_empty() { Durability::Later } else { Durability::Synced };
+        let is_unsynced = mutant!(AppendNotSynced) && !batch.appended.is_empty() || mutant!(VoteNotSynced) && !batch.votes.is_empty();
+        let durability = if batch.waiting.is_empty() || is_unsynced { Durability::Later } else { Durability::Synced };
         let mut marks: Vec<_> = batch.votes.into_iter().map(|(shard, vote)| (shard, Mark::Vote(vote))).collect();
         marks.extend(batch.purged.into_iter().map(|(shard, upto)| (shard, Mark::Purged(upto))));
         for (shard, (log, last_index)) in &batch.appended {

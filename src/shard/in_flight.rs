@@ -115,6 +115,7 @@ fn judge(result: Option<WriteResult>) -> Result<Replies, ProposeError> {
     match result {
         Some(Ok(response)) => Ok(response.data),
         Some(Err(ClientWriteError::ForwardToLeader(_))) => Err(ProposeError::Unavailable),
+        Some(Err(_)) | None if mutant!(UnknownCountsAsRefused) => Err(ProposeError::Unavailable),
         Some(Err(_)) | None => Err(ProposeError::Unknown),
     }
 }

@@ -211,6 +211,9 @@ impl Proposer {
 
     async fn take_over_if_elected(&mut self) {
         let Stage::Elected { term, delay } = self.stage else { return };
+        if mutant!(TakeoverSkipped) {
+            return self.serve(Reign { term, proposed_ms: clock::monotonic_ms() }, Vec::new());
+        }
         self.stage = Stage::TakingOver { term, delay, proposed_ms: clock::monotonic_ms() };
         // All connections, those of this node too, get a lease and report in again.
         let takeover = Command::Takeover { settings: self.parts.settings.clone(), edges: Vec::new() };
@@ -270,8 +273,11 @@ impl Proposer {
         (is_due || !readers.is_empty()).then_some(readers)
     }
 
-    async fn propose(&mut self, (term, at): (u64, LedgerTime), commands: Vec<Command>, answers: Vec<Answer>) {
+    async fn propose(&mut self, (term, at): (u64, LedgerTime), commands: Vec<Command>, mut answers: Vec<Answer>) {
         let batch = Batch { at, commands: Arc::new(commands) };
+        if mutant!(AnswerBeforeCommit) || mutant!(OfferWithoutCommit) {
+            self.guess(&batch, &mut answers);
+        }
         let (responder, result) = ProgressResponder::<TypeConfig, WriteResult>::complete_only();
         // Bound to the term, so that nothing gets into a later one before that one's takeover.
         let write = self.parts.raft.write(Data::Commands(batch)).with_leader(CommittedLeader::new(term)).responder(responder);
@@ -280,6 +286,19 @@ impl Proposer {
             debug!(shard = self.parts.shard.0, %error, "the group has stopped");
         }
         self.in_flight.push(result, answers);
+    }
+
+    /// A deliberate bug: does as if the entry were committed already.
+    fn guess(&self, batch: &Batch, answers: &mut [Answer]) {
+        let mut ledger = self.parts.ledger.read(crate::ledger::Ledger::clone);
+        for (command, answer) in batch.commands.iter().zip(answers) {
+            let applied = ledger.apply(command.clone(), batch.at);
+            match answer {
+                Answer::Caller(_) if mutant!(OfferWithoutCommit) => self.carry_out(applied.effects),
+                Answer::Caller(done) => std::mem::replace(done, Box::new(|_| ()))(Ok(applied)),
+                Answer::Advance(_) | Answer::RenewLeases | Answer::Takeover { .. } => {}
+            }
+        }
     }
 
     fn finish(&mut self, result: Result<Replies, ProposeError>) {

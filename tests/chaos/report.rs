@@ -7,7 +7,7 @@ use engage::history;
 use engage::history::record::{Entry, What};
 
 use crate::blow::Blow;
-use crate::load::{Ended, Load};
+use crate::load::{Ended, Load, shows_enough};
 use crate::said::aloud;
 use crate::scenario::Stage;
 use crate::support::cluster::Cluster;
@@ -38,7 +38,7 @@ impl Report {
     pub async fn finish(self, load: Load, (cluster, stage): (&Cluster, &Stage)) {
         let ended = load.end(cluster).await.stamped_behind(stage.clocks_behind_ms());
         self.tell(&ended);
-        ended.judge().shows_enough();
+        shows_enough(&ended.judge());
     }
 
     fn tell(&self, ended: &Ended) {

@@ -41,6 +41,7 @@ impl Process {
             .env_clear()
             .envs(start.environment)
             .envs(start.seat.into_iter().flat_map(|seat| &seat.environment))
+            .envs(runner::mutant())
             .env("RUST_BACKTRACE", "1")
             .current_dir(start.home)
             .stdin(Stdio::null())

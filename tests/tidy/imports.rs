@@ -4,6 +4,7 @@ use crate::source::{Source, files, nothing_in};
 
 /// Each room, and the rooms that its code may name. Tests inside a room may name any.
 const TABLE: &[(&str, &[&str])] = &[
+    ("mutant", &[]),
     ("ledger", &[]),
     ("clock", &["ledger"]),
     ("dice", &[]),
@@ -18,7 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("http", &["actors", "protocol", "ports", "ledger", "config", "clock", "telemetry", "dice"]),
     ("client", &[]),
     ("history", &["clock"]),
-    ("cli", &["client", "config", "history", "node", "clock", "telemetry"]),
+    ("cli", &["client", "config", "history", "node", "clock", "telemetry", "mutant"]),
     ("node", &["ledger", "clock", "ports", "telemetry", "protocol", "config", "shard", "cluster", "actors", "http", "dice", "blocking"]),
     ("lib", &[]),
     ("main", &["cli"]),

@@ -170,8 +170,8 @@ impl Ended {
     /// The same, where ledger time may be stamped from clocks that are so far behind: then the history's own clock is taken to be as late, so that ledger time is
     /// never before it.
     pub fn stamped_behind(mut self, by_ms: u64) -> Ended {
-        if let Some(Entry { what: What::Run { wall_ms, .. }, .. }) = self.entries.first_mut() {
-            *wall_ms -= by_ms;
+        if let Some(Entry { what: What::Run(run), .. }) = self.entries.first_mut() {
+            run.wall_ms -= by_ms;
         }
         self
     }
