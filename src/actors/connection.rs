@@ -1,24 +1,22 @@
-//! The actor of one WebSocket: reads what the client says, hands it to its session, and writes what its line holds. It keeps nothing of the user.
+//! The actor of one WebSocket: hands what the client says to its session. How it is read and written, [`socket`] knows. It keeps nothing of the user.
 
-use actix::{Actor, ActorContext as _, ActorFuture, AsyncContext as _, StreamHandler};
+use actix::{Actor, ActorContext as _, AsyncContext as _, StreamHandler};
 use actix_web::web::Payload;
-use actix_web_actors::ws::{self, CloseCode, CloseReason, WebsocketContext};
+use actix_web_actors::ws::{self, WebsocketContext};
 use metrics::counter;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use super::admission::{self, Arrival};
 use super::attached::Attached;
 use super::connections::OpenLine;
 use super::edge::Edge;
 use super::frames::{Frames, Incoming};
-use super::line::{Line, Outgoing};
+use super::line::Line;
 use super::outbox::{Ending, Outbox as _};
 use super::rate::{Bucket, Verdict};
 use super::session::Heard;
 use super::session::pending::Question;
-use super::wire::Violation;
+use super::socket::{self, Socket, Writer};
 use crate::clock;
 use crate::ledger::command::Departure;
 use crate::ledger::time::LedgerTime;
@@ -31,9 +29,6 @@ use crate::protocol::refusal::Refusal;
 use crate::protocol::server_message::ServerMessage;
 use crate::protocol::token::Claims;
 use crate::telemetry::names;
-
-/// Bytes written at a time, before the transport is asked whether it can take more.
-const WRITE_BYTES: usize = 32 * 1024;
 
 /// See the head of the file.
 pub struct Connection {
@@ -63,7 +58,7 @@ impl Connection {
         self.line().close(Ending::refused(refusal));
     }
 
-    fn text(&mut self, text: &str) {
+    fn hear(&mut self, text: &str) {
         let messages = match frame::parse(text) {
             Ok(messages) => messages,
             Err(refusal) => return self.refuse(&refusal),
@@ -166,30 +161,6 @@ impl Connection {
             answers.push(&ServerMessage::Error(&refusal));
         }
     }
-
-    fn bad(&self, violation: Violation) {
-        let refusal = match violation {
-            Violation::Protocol => return self.line().close(Ending::protocol(1002)),
-            Violation::Utf8 => return self.line().close(Ending::protocol(1007)),
-            Violation::TooLarge => {
-                Refusal::new(Code::TooLarge, format!("a message has at most {} bytes", self.edge.limits.frame_max_bytes))
-            }
-            Violation::Binary => Refusal::new(Code::BadMessage, "there are no binary messages"),
-        };
-        self.refuse(&refusal);
-    }
-
-    fn client_closed(&mut self, code: Option<u16>, context: &mut WebsocketContext<Self>) {
-        if !self.line().is_closing() {
-            // The client's own wish, not the echo of ours.
-            self.open.ended = "client";
-            if let Some(attached) = &mut self.attached {
-                attached.departure = Departure::Closed;
-            }
-            context.close(code.map(|code| CloseReason { code: CloseCode::from(code), description: None }));
-        }
-        context.stop();
-    }
 }
 
 fn too_fast() -> Refusal {
@@ -207,18 +178,29 @@ impl Actor for Connection {
     }
 }
 
+impl Socket for Connection {
+    fn open(&mut self) -> &mut OpenLine {
+        &mut self.open
+    }
+
+    fn message_max_bytes(&self) -> usize {
+        self.edge.limits.frame_max_bytes
+    }
+
+    fn text(&mut self, text: String, _: &mut Self::Context) {
+        self.hear(&text);
+    }
+
+    fn left(&mut self) {
+        if let Some(attached) = &mut self.attached {
+            attached.departure = Departure::Closed;
+        }
+    }
+}
+
 impl StreamHandler<Incoming> for Connection {
     fn handle(&mut self, incoming: Incoming, context: &mut Self::Context) {
-        self.line().heard();
-        match incoming {
-            Incoming::Close(code) => self.client_closed(code, context),
-            // Until the client has heard of the end, what it says means nothing.
-            _ if self.line().is_closing() => {}
-            Incoming::Text(text) => self.text(&text),
-            Incoming::Ping(bytes) => context.pong(&bytes),
-            Incoming::Pong => {}
-            Incoming::Bad(violation) => self.bad(violation),
-        }
+        socket::take(self, incoming, context);
     }
 
     fn finished(&mut self, context: &mut Self::Context) {
@@ -232,43 +214,4 @@ impl StreamHandler<Result<ws::Message, ws::ProtocolError>> for Connection {
     fn handle(&mut self, _: Result<ws::Message, ws::ProtocolError>, _: &mut Self::Context) {}
 
     fn finished(&mut self, _: &mut Self::Context) {}
-}
-
-/// Moves what the line holds to the socket, a little at a time.
-struct Writer;
-
-impl ActorFuture<Connection> for Writer {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        connection: &mut Connection,
-        context: &mut WebsocketContext<Connection>,
-        task: &mut Context<'_>,
-    ) -> Poll<()> {
-        let mut written_bytes = 0;
-        loop {
-            match connection.open.line.poll_next(task) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Outgoing::Frame(text)) => {
-                    written_bytes += text.len();
-                    context.text(text);
-                }
-                Poll::Ready(Outgoing::Ping) => context.ping(b""),
-                Poll::Ready(Outgoing::End(ending)) => {
-                    connection.open.ended = ending.word;
-                    context.close(Some(CloseReason { code: CloseCode::from(ending.close), description: Some(ending.word.to_owned()) }));
-                }
-                Poll::Ready(Outgoing::Cut) => {
-                    context.stop();
-                    return Poll::Ready(());
-                }
-            }
-            if written_bytes >= WRITE_BYTES {
-                // The transport asks again when it has room.
-                task.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-        }
-    }
 }
