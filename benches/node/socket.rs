@@ -16,7 +16,12 @@ pub struct Socket {
     out: Vec<u8>,
     /// All that it waited through the last time, for who wants to look.
     pub said: String,
+    /// The code of the node's Close frame, once there was one.
+    pub closed: Option<u16>,
 }
+
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
 
 impl Socket {
     pub async fn connect(address: SocketAddr, user: &str, token: &str) -> Socket {
@@ -35,7 +40,7 @@ impl Socket {
     pub async fn open(stream: TcpStream) -> io::Result<Socket> {
         stream.set_nodelay(true)?;
         let address = stream.peer_addr()?;
-        let mut socket = Socket { stream, read: Vec::new(), out: Vec::new(), said: String::new() };
+        let mut socket = Socket { stream, read: Vec::new(), out: Vec::new(), said: String::new(), closed: None };
         let upgrade = format!(
             "GET /v1/connect HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: engage.v1.json\r\n\r\n"
@@ -139,7 +144,7 @@ impl Socket {
         }
     }
 
-    /// The next whole frame's text; pings are passed over.
+    /// The next whole frame's text; other frames are passed over.
     fn take_frame(&mut self) -> Option<String> {
         loop {
             let (head, length) = match *self.read.get(1)? {
@@ -147,11 +152,13 @@ impl Socket {
                 127 => (10, u64::from_be_bytes(self.read.get(2..10)?.try_into().expect("eight bytes")) as usize),
                 short => (2, usize::from(short)),
             };
-            let text = String::from_utf8(self.read.get(head..head + length)?.to_vec()).expect("the node writes UTF-8");
-            let is_text = self.read[0] & 0x0f == 1;
+            let payload = self.read.get(head..head + length)?.to_vec();
+            let kind = self.read[0] & 0x0f;
             self.read.drain(..head + length);
-            if is_text {
-                return Some(text);
+            match kind {
+                TEXT => return Some(String::from_utf8(payload).expect("the node writes UTF-8")),
+                CLOSE => self.closed = payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]])),
+                _ => {}
             }
         }
     }

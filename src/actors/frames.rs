@@ -195,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn binary_messages_come_whole_where_they_are_taken() {
+        let bytes =
+            [masked(0x02, &[0xff]), masked(0x89, b"p"), masked(0x80, &[0xfe]), masked(0x81, b"t"), masked(0x02, b"x"), masked(0x82, b"y")];
+        let chunk: Result<Bytes, PayloadError> = Ok(Bytes::from(bytes.concat()));
+        let read = Frames::new(stream::iter([chunk]), 1_000).taking_binary().collect::<Vec<_>>().now_or_never();
+        let binary = Incoming::Binary(Bytes::from_static(&[0xff, 0xfe]));
+        let expected = vec![Incoming::Ping(Bytes::from_static(b"p")), binary, text("t"), Incoming::Bad(Violation::Protocol)];
+        assert_eq!(read, Some(expected));
+    }
+
+    #[test]
     fn nothing_is_read_after_what_ends_the_connection() {
         let after = masked(0x81, b"more");
         let cases = [

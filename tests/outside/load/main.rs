@@ -30,6 +30,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 pub struct Options {
     job: String,
     pub clients: usize,
+    /// How long the crowd stays, where the job doesn't know by itself.
+    pub during: Duration,
     pub seed: u64,
 }
 
@@ -38,18 +40,19 @@ pub type Failures = Vec<String>;
 
 impl Options {
     fn from_arguments() -> Result<Options, String> {
-        let mut options = Options { job: String::new(), clients: 1_000, seed: 1 };
+        let mut options = Options { job: String::new(), clients: 1_000, during: Duration::from_secs(40), seed: 1 };
         let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
-            let mut number = || {
+            let mut number = || -> Result<u64, String> {
                 let text = arguments.next().ok_or(format!("{argument} needs a value"))?;
                 text.parse().map_err(|_| format!("{text} is no number"))
             };
             match argument.as_str() {
                 "echo" | "never-read" | "storm" => options.job = argument,
                 "--clients" => options.clients = usize::try_from(number()?).unwrap_or(usize::MAX).clamp(1, 10_000),
+                "--seconds" => options.during = Duration::from_secs(number()?.clamp(2, 600)),
                 "--seed" => options.seed = number()?,
-                other => return Err(format!("unknown argument {other}; hint: echo | never-read | storm, --clients, --seed")),
+                other => return Err(format!("unknown argument {other}; hint: echo | never-read | storm, --clients, --seconds, --seed")),
             }
         }
         if options.job.is_empty() {

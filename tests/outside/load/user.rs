@@ -38,9 +38,6 @@ pub struct Shared {
     pub nodes: Vec<(String, SocketAddr)>,
     /// How many are welcomed and connected.
     pub connected: AtomicUsize,
-    /// How many lost their connection after the kill, and how many of them are back.
-    pub lost: AtomicUsize,
-    pub back: AtomicUsize,
     pub killed: OnceLock<Instant>,
     /// Everybody finishes what is on the screen.
     pub attentive: AtomicBool,
@@ -71,6 +68,7 @@ pub struct User {
     token: String,
     shared: Arc<Shared>,
     random: StdRng,
+    /// The node that it is connected to, or tries next.
     place: usize,
     /// The next step of each, and how many there are.
     screen: BTreeMap<Key, (u64, u64)>,
@@ -143,7 +141,7 @@ impl User {
     pub async fn live(mut self) -> Story {
         let mut failures = 0_u32;
         while !self.shared.over.load(Ordering::Relaxed) {
-            let (node, address) = self.shared.nodes[self.place % self.shared.nodes.len()].clone();
+            let (node, address) = self.shared.nodes[self.place].clone();
             let opened = async { Socket::open(TcpStream::connect(address).await?).await };
             if let Ok(Ok(socket)) = tokio::time::timeout(CONNECT_TIMEOUT, opened).await {
                 let was_welcomed = self.connected(&node, socket).await;
@@ -151,7 +149,8 @@ impl User {
             } else {
                 failures += 1;
             }
-            self.place += 1;
+            // As behind a balancer: anywhere, but not where it has just failed.
+            self.place = (self.place + self.random.random_range(1..self.shared.nodes.len())) % self.shared.nodes.len();
             let most_ms = (BACK_OFF_MS << failures.min(10)).min(BACK_OFF_MAX_MS);
             tokio::time::sleep(Duration::from_millis(self.random.random_range(0..most_ms))).await;
         }
@@ -172,10 +171,9 @@ impl User {
             self.shared.connected.fetch_sub(1, Ordering::Relaxed);
         }
         if !left {
-            self.shared.history.note(What::Ended { session, code: None });
+            self.shared.history.note(What::Ended { session, code: socket.closed });
             if self.shared.killed.get().is_some() && !self.story.was_lost {
                 self.story.was_lost = true;
-                self.shared.lost.fetch_add(1, Ordering::Relaxed);
             }
         }
         is_welcomed
@@ -284,7 +282,6 @@ impl Talk<'_> {
         let Some(killed) = self.user.shared.killed.get() else { return };
         if self.user.story.was_lost && self.user.story.back.is_none() {
             self.user.story.back = Some(killed.elapsed());
-            self.user.shared.back.fetch_add(1, Ordering::Relaxed);
         }
     }
 
