@@ -33,9 +33,9 @@ pub(super) async fn connect(request: HttpRequest, payload: web::Payload, edge: w
 ///
 /// # Errors
 /// [`Code::BadRequest`], where this is no handshake.
-pub fn upgrade<S: Socket>(socket: S, request: &HttpRequest) -> Result<HttpResponse, Problem>
+pub fn upgrade<S>(socket: S, request: &HttpRequest) -> Result<HttpResponse, Problem>
 where
-    S: StreamHandler<Result<ws::Message, ws::ProtocolError>>,
+    S: Socket + StreamHandler<Result<ws::Message, ws::ProtocolError>>,
 {
     let no_upgrade = |error| Problem::new(Code::BadRequest, format!("this is no WebSocket handshake: {error}"));
     WsResponseBuilder::new(socket, request, stream::empty()).protocols(&[SUBPROTOCOL]).start().map_err(no_upgrade)

@@ -73,6 +73,9 @@ pub async fn run(options: &Options) -> Failures {
     let judged = started.elapsed();
     tell(&stories, &entries, &verdict, judged);
     let mut failures = failures_of(&stories, open, options.clients);
+    if verdict.count("offer") < options.clients || verdict.count("confirm") < options.clients {
+        failures.push(format!("too little happened: {:?}", verdict.counts));
+    }
     failures.extend(broken(&verdict, &entries));
     failures
 }
