@@ -1,14 +1,44 @@
 //! The only file that reads time (clippy forbids it elsewhere). Wall time stamps commands; monotonic time measures waits.
+//!
+//! In the simulation, many nodes live on one thread, each in a runtime whose time is paused; then a node reads the clocks that were set up for it ([`Clocks`]).
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::ledger::time::LedgerTime;
 
+thread_local! {
+    static SIMULATED: Cell<Option<Clocks>> = const { Cell::new(None) };
+}
+
+/// The clocks of a simulated node.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// When its runtime began, by the runtime's own time.
+    pub start: Instant,
+    /// What its wall clock showed then, ms since the epoch.
+    pub wall_at_start_ms: i64,
+}
+
+/// From now on this thread runs that simulated node, or none.
+pub fn simulate(clocks: Option<Clocks>) {
+    SIMULATED.set(clocks);
+}
+
+/// Whether this thread runs a simulated node.
+#[must_use]
+pub fn is_simulated() -> bool {
+    SIMULATED.get().is_some()
+}
+
 /// The node's wall clock, ms since the epoch. May jump: only [`Stamper`] makes ledger time of it.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads time")]
 pub fn wall_ms() -> u64 {
+    if let Some(Clocks { start, wall_at_start_ms }) = SIMULATED.get() {
+        return u64::try_from(wall_at_start_ms).unwrap_or(0).saturating_add(ms_since(start));
+    }
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
@@ -16,14 +46,18 @@ pub fn wall_ms() -> u64 {
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads time")]
 pub fn monotonic() -> Instant {
-    Instant::now()
+    // The runtime's, so that it stands still where the runtime's does; elsewhere it is the system's.
+    tokio::time::Instant::now().into_std()
 }
 
 /// Ms of monotonic time since the first call in this process.
 #[must_use]
 pub fn monotonic_ms() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
-    let start = *START.get_or_init(monotonic);
+    ms_since(SIMULATED.get().map_or_else(|| *START.get_or_init(monotonic), |clocks| clocks.start))
+}
+
+fn ms_since(start: Instant) -> u64 {
     u64::try_from(monotonic().saturating_duration_since(start).as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -2,6 +2,8 @@
 
 pub mod ledger;
 pub mod clock;
+pub mod dice;
+pub mod blocking;
 pub mod ports;
 pub mod protocol;
 pub mod shard;

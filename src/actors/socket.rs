@@ -7,74 +7,61 @@ use bytes::Bytes;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::connections::OpenLine;
+use super::connections::Closing;
 use super::frames::Incoming;
 use super::line::Outgoing;
-use super::outbox::{Ending, Outbox as _};
 use super::wire::Violation;
-use crate::protocol::code::Code;
-use crate::protocol::refusal::Refusal;
 
 /// Bytes written at a time, before the transport is asked whether it can take more.
 const WRITE_BYTES: usize = 32 * 1024;
 
 /// An actor that has a WebSocket.
 pub trait Socket: Actor<Context = WebsocketContext<Self>> {
-    /// Its place among the connections.
-    fn open(&mut self) -> &mut OpenLine;
+    /// A sign of life that says nothing: a ping or a pong.
+    fn heard(&self);
 
-    /// The longest message that it reads.
-    fn message_max_bytes(&self) -> usize;
+    /// Whether this side has ended it.
+    fn is_closing(&self) -> bool;
 
-    /// Takes a text.
+    /// A text came.
     fn text(&mut self, text: String, context: &mut Self::Context);
 
-    /// Takes a binary message. The client protocol has none.
+    /// A binary message came. The client protocol has none.
     fn binary(&mut self, _: Bytes, _: &mut Self::Context) {
-        let ending = ending(Violation::Binary, self.message_max_bytes());
-        self.open().line.close(ending);
+        self.bad(Violation::Binary);
     }
 
-    /// The client closed the connection by its own wish.
-    fn left(&mut self) {}
+    /// Something came that ends the connection.
+    fn bad(&mut self, violation: Violation);
+
+    /// A Close frame came.
+    fn closed_by_client(&mut self) -> Closing;
+
+    /// What goes out next.
+    fn poll_next(&mut self, task: &mut Context<'_>) -> Poll<Outgoing>;
 }
 
 /// Takes what was read.
 pub fn take<S: Socket>(socket: &mut S, incoming: Incoming, context: &mut S::Context) {
-    socket.open().line.heard();
     match incoming {
-        Incoming::Close(code) => closed(socket, code, context),
-        // Until the client has heard of the end, what it says means nothing.
-        _ if socket.open().line.is_closing() => {}
+        Incoming::Close(code) => {
+            if socket.closed_by_client() == Closing::Client {
+                context.close(code.map(|code| CloseReason { code: CloseCode::from(code), description: None }));
+            }
+            context.stop();
+        }
         Incoming::Text(text) => socket.text(text, context),
         Incoming::Binary(bytes) => socket.binary(bytes, context),
-        Incoming::Ping(bytes) => context.pong(&bytes),
-        Incoming::Pong => {}
-        Incoming::Bad(violation) => {
-            let ending = ending(violation, socket.message_max_bytes());
-            socket.open().line.close(ending);
+        Incoming::Ping(bytes) => {
+            socket.heard();
+            // After a Close frame of ours, nothing may follow.
+            if !socket.is_closing() {
+                context.pong(&bytes);
+            }
         }
+        Incoming::Pong => socket.heard(),
+        Incoming::Bad(violation) => socket.bad(violation),
     }
-}
-
-fn closed<S: Socket>(socket: &mut S, code: Option<u16>, context: &mut S::Context) {
-    if !socket.open().line.is_closing() {
-        // The client's own wish, not the echo of ours.
-        socket.open().ended = "client";
-        socket.left();
-        context.close(code.map(|code| CloseReason { code: CloseCode::from(code), description: None }));
-    }
-    context.stop();
-}
-
-fn ending(violation: Violation, message_max_bytes: usize) -> Ending {
-    let refusal = match violation {
-        Violation::Protocol => return Ending::protocol(1002),
-        Violation::Utf8 => return Ending::protocol(1007),
-        Violation::TooLarge => Refusal::new(Code::TooLarge, format!("a message has at most {message_max_bytes} bytes")),
-        Violation::Binary => Refusal::new(Code::BadMessage, "there are no binary messages"),
-    };
-    Ending::refused(&refusal)
 }
 
 /// Moves what the line holds to the socket, a little at a time. An actor spawns one when it starts.
@@ -84,10 +71,9 @@ impl<S: Socket> ActorFuture<S> for Writer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, socket: &mut S, context: &mut S::Context, task: &mut Context<'_>) -> Poll<()> {
-        let open = socket.open();
         let mut written_bytes = 0;
         loop {
-            match open.line.poll_next(task) {
+            match socket.poll_next(task) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Outgoing::Frame(text)) => {
                     written_bytes += text.len();
@@ -95,7 +81,6 @@ impl<S: Socket> ActorFuture<S> for Writer {
                 }
                 Poll::Ready(Outgoing::Ping) => context.ping(b""),
                 Poll::Ready(Outgoing::End(ending)) => {
-                    open.ended = ending.word;
                     context.close(Some(CloseReason { code: CloseCode::from(ending.close), description: Some(ending.word.to_owned()) }));
                 }
                 Poll::Ready(Outgoing::Cut) => {

@@ -11,6 +11,7 @@ use super::client_edge::ClientEdge;
 use super::origin;
 use super::problem::Problem;
 use crate::actors::connection::Connection;
+use crate::actors::conversation::Conversation;
 use crate::actors::handle::Handle;
 use crate::actors::line::Kind;
 use crate::actors::socket::Socket;
@@ -25,7 +26,7 @@ pub(super) async fn connect(request: HttpRequest, payload: web::Payload, edge: w
     let bearer = edge.bearer(&request)?;
     let handle = request.conn_data::<Arc<Handle>>().cloned();
     let open = edge.edge.connections.open(Kind::WebSocket, handle)?;
-    let connection = Connection::new(Arc::clone(&edge.edge), open, payload, bearer);
+    let connection = Connection::new(Conversation::new(Arc::clone(&edge.edge), open, bearer), payload);
     upgrade(connection, &request)
 }
 

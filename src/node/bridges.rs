@@ -11,12 +11,12 @@ use crate::actors::connections::Connections;
 use crate::actors::registry::Registry;
 use crate::cluster::balancer_ops::{Group, GroupMembers, OpError, ShardOps, Step};
 use crate::cluster::directory::Directory;
-use crate::cluster::links::{LinkUp, LinkWatch};
 use crate::cluster::membership_wipe::Replicas;
 use crate::cluster::meta_group::{Meta, MetaLog};
 use crate::cluster::pulse::{Oneself, Owned};
 use crate::ledger::ids::ShardId;
 use crate::ports::ProposeError;
+use crate::ports::network::{LinkUp, LinkWatch};
 use crate::ports::peers::NodeId;
 use crate::shard::{ChangeError, Members, MetaGroup, Replicated, RestoreError, Shards};
 

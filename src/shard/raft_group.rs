@@ -27,6 +27,7 @@ use super::sending::Sending;
 use super::snapshot_store::SnapshotStore;
 use super::tempo;
 use super::types::{Metrics, Node, Raft, SnapshotMeta, TypeConfig, Vote, group_name};
+use crate::blocking;
 use crate::ledger::ids::ShardId;
 use crate::ports::CarryOut;
 use crate::ports::peers::{NodeId, Peers};
@@ -109,7 +110,7 @@ impl RaftGroup {
     ) -> Result<(RaftGroup, watch::Receiver<Option<u64>>), ShardError> {
         let failed = |reason: String| ShardError::Raft { shard: id, reason };
         let (opening, into) = (common.clone(), content.clone());
-        let opened = tokio::task::spawn_blocking(move || Opened::open(id, (into.as_ref(), vote), &opening)).await;
+        let opened = blocking::run(move || Opened::open(id, (into.as_ref(), vote), &opening)).await;
         let Opened { log, leftover, snapshots, restored } = opened.map_err(|error| failed(error.to_string()))??;
         if let Some(disk) = common.disk.as_ref().filter(|_| !leftover.is_empty()) {
             let request = Request::Leftover { shard: id, indexes: leftover };
@@ -221,7 +222,7 @@ impl RaftGroup {
         leader_watch.close().await;
         // A build may go on beside the group.
         let snapshots = self.snapshots.clone();
-        let closing = tokio::task::spawn_blocking(move || snapshots.close());
+        let closing = blocking::run(move || snapshots.close());
         if tokio::time::timeout(timeout, closing).await.is_err() {
             warn!(shard = group_name(self.id), "a snapshot was still being written when the group stopped");
         }

@@ -15,7 +15,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish, users};
+use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish, replicas, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +38,7 @@ use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish,
         cluster::drain,
         cluster::remove,
         backup::shard,
+        replicas::replicas,
         others::connect,
         others::stream,
         others::messages,

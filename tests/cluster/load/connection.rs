@@ -6,10 +6,10 @@ use engage::clock;
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use super::is_set;
 use super::person::{Pending, Person, Shown};
+use super::{is_set, key_of};
 use crate::support::device::{Device, Event};
-use engage::history::record::{Key, Leave, Session, What, is_settled};
+use engage::history::record::{Key, Leave, Session, What, Window, is_settled};
 
 /// How often a person looks up, when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
@@ -107,11 +107,11 @@ impl<'a> Connection<'a> {
             Some("offer") => {
                 self.note(offer_of(session, &self.person.user, message));
                 let (step, steps) = (number(message, "step"), number(message, "steps"));
-                self.person.screen.insert(Key::of(&self.person.user, message), Shown { step, steps });
+                self.person.screen.insert(key_of(&self.person.user, message), Shown { step, steps });
                 if self.person.is_lively() && self.person.chooses(0.1) {
                     return Next::Stay;
                 }
-                self.act(&Key::of(&self.person.user, message)).await
+                self.act(&key_of(&self.person.user, message)).await
             }
             Some("caught_up") => {
                 self.note(What::CaughtUp { session });
@@ -122,13 +122,13 @@ impl<'a> Connection<'a> {
                 Next::Stay
             }
             Some("progress") => {
-                let (key, step) = (Key::of(&self.person.user, message), number(message, "step"));
+                let (key, step) = (key_of(&self.person.user, message), number(message, "step"));
                 self.person.screen.entry(key).and_modify(|shown| shown.step = shown.step.max(step + 1));
                 Next::Stay
             }
             Some("confirm") => {
                 self.confirmed(message);
-                let key = Key::of(&self.person.user, message);
+                let key = key_of(&self.person.user, message);
                 if self.person.screen.contains_key(&key) { self.act(&key).await } else { Next::Stay }
             }
             Some("error") => {
@@ -144,7 +144,7 @@ impl<'a> Connection<'a> {
     }
 
     async fn welcomed(&mut self, message: &Value) -> Next {
-        self.note(What::Welcome { session: self.session });
+        self.note(What::Welcome { session: self.session, window: Some(window_of(&message["window"])) });
         for answer in message["acks"].as_array().into_iter().flatten() {
             match answer["type"].as_str() {
                 Some("confirm") => self.confirmed(answer),
@@ -221,14 +221,14 @@ impl<'a> Connection<'a> {
     }
 
     fn withdrawn(&mut self, message: &Value) {
-        let key = Key::of(&self.person.user, message);
+        let key = key_of(&self.person.user, message);
         self.person.screen.remove(&key);
         let reason = message["reason"].as_str().unwrap_or_default().to_owned();
         self.note(What::Withdraw { session: self.session, key, reason, at: number(message, "at") });
     }
 
     fn confirmed(&mut self, message: &Value) {
-        let key = Key::of(&self.person.user, message);
+        let key = key_of(&self.person.user, message);
         let state = message["state"].as_str().unwrap_or_else(|| panic!("no state in {message}")).to_owned();
         let (step, at, reference) = (number(message, "step"), number(message, "at"), message["ref"].as_i64());
         let is_over = is_settled(&state);
@@ -265,13 +265,17 @@ impl<'a> Connection<'a> {
 fn offer_of(session: Session, user: &str, message: &Value) -> What {
     What::Offer {
         session,
-        key: Key::of(user, message),
+        key: key_of(user, message),
         offer: number(message, "offer"),
         step: number(message, "step"),
         at: number(message, "at"),
         data: message["data"].clone(),
         payload: message["payload"].clone(),
     }
+}
+
+fn window_of(window: &Value) -> Window {
+    serde_json::from_value(window.clone()).unwrap_or_else(|error| panic!("{error} in {window}"))
 }
 
 fn number(message: &Value, field: &str) -> u64 {

@@ -5,6 +5,7 @@ mod connection;
 mod publisher;
 mod closing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,9 +17,10 @@ use tokio::task::JoinSet;
 
 use crate::support::cluster::{Cluster, Roster};
 use crate::support::whole_number_from;
-use engage::history::record::{Entry, Fault};
-use engage::history::recorder::{self, Recorder};
+use engage::history::record::{Entry, Fault, Key};
+use engage::history::recorder::Recorder;
 use engage::history::{self, Verdict};
+use serde_json::Value;
 
 /// What `Plan` sets, or leaves to its default.
 const LEASE_MS: u64 = 3_000;
@@ -143,6 +145,7 @@ impl Load {
             ended.expect("nobody in the crowd panics");
         }
         closing::read_feed(&self.shared, cluster).await;
+        closing::replicas_agree(&self.shared, cluster).await;
         let entries = self.shared.history.entries();
         let verdict = history::judge(&entries);
         self.tell(&verdict);
@@ -171,7 +174,9 @@ impl Load {
 
     fn fail(&self, verdict: &Verdict, entries: &[Entry], unsettled: &[String]) -> ! {
         const SHOWN_MAX: usize = 10;
-        let path = recorder::write(&self.name, entries);
+        let folder = std::env::var_os("ENGAGE_TEST_HISTORIES").map_or_else(std::env::temp_dir, PathBuf::from);
+        let path = folder.join(format!("{}-{}.jsonl", self.name, std::process::id()));
+        history::file::write(&path, entries).expect("the history can be written");
         for violation in verdict.violations.iter().take(SHOWN_MAX) {
             eprintln!("{violation}");
         }
@@ -191,6 +196,18 @@ impl Load {
             path.display()
         );
     }
+}
+
+/// A run in which too little happened has shown nothing.
+pub fn shows_enough(verdict: &Verdict) {
+    for (kind, least) in [("published", 100), ("hello", 100), ("offer", 100), ("confirm", 100), ("outcome", 200), ("replica", 1)] {
+        assert!(verdict.count(kind) >= least, "too little happened, {kind} only {} times: {:?}", verdict.count(kind), verdict.counts);
+    }
+}
+
+/// The key that a message to or from a user, or an answer, names.
+fn key_of(user: &str, message: &Value) -> Key {
+    Key::of(user, message).unwrap_or_else(|| panic!("no key in {message}"))
 }
 
 /// Welcomes and confirms so far.

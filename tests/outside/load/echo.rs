@@ -3,6 +3,7 @@
 
 use std::io::Read as _;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, AsyncContext as _, StreamHandler};
@@ -10,12 +11,13 @@ use actix_web::web::{self, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
-use engage::actors::connections::{Connections, OpenLine};
+use engage::actors::connections::{Closing, Connections, OpenLine};
 use engage::actors::frames::{Frames, Incoming};
 use engage::actors::handle::Handle;
 use engage::actors::limits::Limits;
-use engage::actors::line::Kind;
+use engage::actors::line::{Kind, Outgoing};
 use engage::actors::socket::{self, Socket, Writer};
+use engage::actors::wire::Violation;
 use engage::http::connect::upgrade;
 use engage::http::problem::Problem;
 use engage::http::server::{Server, Settings, Site, bind};
@@ -46,20 +48,36 @@ impl Actor for Echo {
 }
 
 impl Socket for Echo {
-    fn open(&mut self) -> &mut OpenLine {
-        &mut self.open
+    fn heard(&self) {
+        self.open.line.heard();
     }
 
-    fn message_max_bytes(&self) -> usize {
-        MESSAGE_MAX_BYTES
+    fn is_closing(&self) -> bool {
+        self.open.line.is_closing()
     }
 
     fn text(&mut self, text: String, context: &mut Self::Context) {
-        context.text(text);
+        if !self.is_closing() {
+            context.text(text);
+        }
     }
 
     fn binary(&mut self, bytes: Bytes, context: &mut Self::Context) {
-        context.binary(bytes);
+        if !self.is_closing() {
+            context.binary(bytes);
+        }
+    }
+
+    fn bad(&mut self, violation: Violation) {
+        self.open.bad(violation, MESSAGE_MAX_BYTES);
+    }
+
+    fn closed_by_client(&mut self) -> Closing {
+        self.open.closed_by_client()
+    }
+
+    fn poll_next(&mut self, task: &mut Context<'_>) -> Poll<Outgoing> {
+        self.open.poll_next(task)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engage::history::record::{Key, Targets, What};
+use engage::history::record::{Key, Publish, Targets, What};
 use serde_json::{Value, json};
 
 use crate::now;
@@ -55,7 +55,14 @@ impl Publisher {
         for user in users {
             let call = self.shared.history.next_call();
             let (targets, payload) = (Targets::Active, payload.clone());
-            self.shared.history.note(What::Publish { call, user: user.clone(), id: id.to_owned(), targets, payload });
+            self.shared.history.note(What::Publish(Publish {
+                call,
+                user: user.clone(),
+                id: id.to_owned(),
+                targets,
+                payload,
+                ..Publish::default()
+            }));
             calls.insert(user, call);
         }
         let started = now();
@@ -94,8 +101,8 @@ impl Publisher {
             };
             let call = calls.remove(user).expect("a result answers a call");
             let state = result["state"].as_str().map(str::to_owned);
-            let key = Some(Key::of(user, result));
-            self.shared.history.note(What::Published { call, status, key, state, step: result["step"].as_u64() });
+            let key = Key::of(user, result);
+            self.shared.history.note(What::Published { call, status, key, state, step: result["step"].as_u64(), closes_at: None });
         }
     }
 

@@ -1,12 +1,13 @@
 //! A reconnect storm: three nodes, a thousand deliveries a second, and the node is killed that all clients but a few are connected to. All are back within the bar, the few on
 //! the other nodes are left alone, and the history of everything that all clients saw and publishers were answered, before, during and after, keeps every promise, by the crate's own checker.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engage::history::record::{Entry, Fault, Key, What, is_settled};
-use engage::history::recorder::{self, Recorder};
+use engage::history::recorder::Recorder;
 use engage::history::{self, Verdict};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -33,6 +34,8 @@ const BEFORE: Duration = Duration::from_secs(5);
 const AFTER: Duration = Duration::from_secs(10);
 /// Within so long everything that was accepted settles, once everybody finishes what is on the screen.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
+/// Within so long all replicas have applied the same, once nothing new comes.
+const AGREE_DEADLINE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(50);
 /// Lines of the feed at once.
 const PAGE: usize = 10_000;
@@ -67,6 +70,7 @@ pub async fn run(options: &Options) -> Failures {
         stories.push(ended.expect("no user fails"));
     }
     read_feed(&nodes, &shared).await;
+    replicas_agree(&nodes, &shared).await;
     let entries = shared.history.entries();
     let started = now();
     let verdict = history::judge(&entries);
@@ -114,7 +118,7 @@ async fn connect_all(nodes: &Nodes, users: &[String], shared: &Arc<Shared>, opti
 
 /// Waits until all accepted keys are settled, by what clients were told; how many are not.
 async fn settle(shared: &Shared) -> usize {
-    let (mut open, mut settled) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
+    let (mut open, mut settled) = (BTreeSet::new(), BTreeSet::new());
     let (mut place, started) = (0, now());
     loop {
         place = shared.history.since(place, |entry| match &entry.what {
@@ -142,8 +146,35 @@ async fn read_feed(nodes: &Nodes, shared: &Shared) {
             let text = |field: &str| line[field].as_str().unwrap_or_else(|| panic!("no {field} in {line}")).to_owned();
             let outcome = text("outcome");
             let state = is_settled(&outcome).then(|| outcome.clone());
-            shared.history.note(What::Outcome { key: Key::of(&text("user"), line), outcome, state, cursor: text("cursor") });
+            let reason = line["reason"].as_str().map(str::to_owned);
+            let key = Key::new(&text("user"), &text("id"), &text("window"));
+            shared.history.note(What::Outcome { key, outcome, state, cursor: text("cursor"), at: line["at"].as_u64(), reason });
         }
+    }
+}
+
+/// Notes what the replicas of the nodes that live hold, until those of each shard have applied the same; whether they hold the same, the checker says.
+async fn replicas_agree(nodes: &Nodes, shared: &Shared) {
+    let started = now();
+    loop {
+        let mut applied: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+        for server in &nodes.servers[..NODES - 1] {
+            let answer = server.get("/v1/cluster/replicas").await.expect("the node answers");
+            for replica in answer["replicas"].as_array().unwrap_or_else(|| panic!("no replicas in {answer}")) {
+                let number = |field: &str| replica[field].as_u64().unwrap_or_else(|| panic!("no {field} in {replica}"));
+                let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{value} is no text, in {replica}")).to_owned();
+                let (shard, applied_index) = (number("shard"), number("applied_index"));
+                applied.entry(shard).or_default().insert(applied_index);
+                let (node, state_hash) = (text(&answer["node"]), text(&replica["state_hash"]));
+                let shard = u16::try_from(shard).expect("a shard's number");
+                shared.history.note(What::Replica { node, shard, applied_index, state_hash });
+            }
+        }
+        if !applied.is_empty() && applied.values().all(|indexes| indexes.len() == 1) {
+            return;
+        }
+        assert!(started.elapsed() < AGREE_DEADLINE, "the replicas have not applied the same: {applied:?}");
+        tokio::time::sleep(POLL).await;
     }
 }
 
@@ -198,11 +229,13 @@ fn failures_of(stories: &[Story], open: usize, clients: usize) -> Failures {
 
 fn broken(verdict: &Verdict, entries: &[Entry]) -> Failures {
     let Some(first) = verdict.violations.first() else { return Failures::new() };
-    eprintln!("the history stands in {}", recorder::write("storm", entries).display());
+    let path = std::env::temp_dir().join(format!("storm-{}.jsonl", std::process::id()));
+    history::file::write(&path, entries).expect("the history can be written");
+    eprintln!("the history stands in {}", path.display());
     for entry in history::about(entries, first).iter().take(40) {
         eprintln!("  {entry:?}");
     }
-    let mut rules = std::collections::BTreeMap::new();
+    let mut rules = BTreeMap::new();
     verdict.violations.iter().for_each(|violation| *rules.entry(violation.rule).or_insert(0) += 1);
     let mut failures = vec![format!("{} promises broken, by rule {rules:?}", verdict.violations.len())];
     failures.extend(verdict.violations.iter().take(SHOWN_MAX).map(ToString::to_string));

@@ -243,10 +243,10 @@ impl Talk<'_> {
 
     fn take(&mut self, said: Said) {
         let session = self.session;
-        let key = || Key { user: self.user.name.clone(), id: said.id.clone(), window: said.window.as_str().unwrap_or_default().to_owned() };
+        let key = || Key::new(&self.user.name, &said.id, said.window.as_str().unwrap_or_default());
         match said.kind.as_str() {
             "welcome" => {
-                self.note(What::Welcome { session });
+                self.note(What::Welcome { session, window: None });
                 self.is_welcomed = true;
                 self.user.shared.connected.fetch_add(1, Ordering::Relaxed);
                 said.acks.into_iter().for_each(|answer| self.take(answer));
