@@ -28,6 +28,8 @@ use crate::protocol::server_message::ServerMessage;
 use crate::protocol::token::Claims;
 use crate::telemetry::names;
 
+pub use super::connections::Closing;
+
 /// See the head of the file. Dropped, the connection is gone: lost, unless the client closed it.
 pub struct Conversation {
     edge: Arc<Edge>,
@@ -36,15 +38,6 @@ pub struct Conversation {
     bearer: Option<Claims>,
     attached: Option<Attached>,
     bucket: Bucket,
-}
-
-/// Who ended a connection first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
-    /// The client did: its Close is to be echoed.
-    Client,
-    /// This side did: the Close is the echo.
-    Server,
 }
 
 impl Conversation {
@@ -83,39 +76,21 @@ impl Conversation {
 
     /// Something came that ends the connection.
     pub fn bad(&self, violation: Violation) {
-        self.heard();
-        if self.is_closing() {
-            return;
-        }
-        let refusal = match violation {
-            Violation::Protocol => return self.line().close(Ending::protocol(1002)),
-            Violation::Utf8 => return self.line().close(Ending::protocol(1007)),
-            Violation::TooLarge => Refusal::new(Code::TooLarge, format!("a message has at most {} bytes", self.frame_max_bytes())),
-            Violation::Binary => Refusal::new(Code::BadMessage, "there are no binary messages"),
-        };
-        self.refuse(&refusal);
+        self.open.bad(violation, self.frame_max_bytes());
     }
 
     /// A Close frame came.
     pub fn closed_by_client(&mut self) -> Closing {
-        self.heard();
-        if self.is_closing() {
-            return Closing::Server;
-        }
-        self.open.ended = "client";
-        if let Some(attached) = &mut self.attached {
+        let closing = self.open.closed_by_client();
+        if let Some(attached) = self.attached.as_mut().filter(|_| closing == Closing::Client) {
             attached.departure = Departure::Closed;
         }
-        Closing::Client
+        closing
     }
 
     /// What goes out next.
     pub fn poll_next(&mut self, task: &mut Context<'_>) -> Poll<Outgoing> {
-        let next = self.open.line.poll_next(task);
-        if let Poll::Ready(Outgoing::End(ending)) = &next {
-            self.open.ended = ending.word;
-        }
-        next
+        self.open.poll_next(task)
     }
 
     fn line(&self) -> &Arc<Line> {

@@ -18,6 +18,7 @@ pub mod admission;
 pub mod edge;
 pub mod wire;
 pub mod frames;
+pub mod socket;
 pub mod says;
 pub mod session;
 pub mod letter;

@@ -71,7 +71,7 @@ impl Report {
 
 /// The longest time in which no publish was accepted, at any node, while publishers tried.
 fn longest_outage_ms(entries: &[Entry]) -> u64 {
-    let accepted = entries.iter().filter_map(|Entry { t, what }| match what {
+    let accepted = entries.iter().filter_map(|Entry { t, what, .. }| match what {
         What::Published { status: 200 | 201, .. } => Some(*t),
         _ => None,
     });

@@ -227,6 +227,24 @@ mod tests {
         assert_eq!(ids.len(), count, "operation ids are unique");
     }
 
+    /// schemathesis sent hellos that were described as good and are not, and met events that were described as the messages in them.
+    #[test]
+    fn a_hello_and_the_events_of_a_stream_are_described_as_they_are_read_and_sent() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["Hello"]["properties"]["type"]["enum"], serde_json::json!(["hello"]));
+        for (schema, field) in [("Hello", "type"), ("Hello", "device"), ("HelloAck", "step"), ("Key", "window"), ("ClientMessage", "type")]
+        {
+            let required = schemas[schema]["required"].as_array().unwrap();
+            assert!(required.contains(&Value::from(field)), "{schema}.{field}");
+        }
+        for (path, method, event) in [("/v1/stream", "post", "ClientEvent"), ("/v1/outcomes", "get", "OutcomeEvent")] {
+            let content = &document["paths"][path][method]["responses"]["200"]["content"]["text/event-stream"];
+            assert_eq!(content["schema"]["$ref"], format!("#/components/schemas/{event}"));
+            assert_eq!(schemas[event]["properties"]["data"]["contentMediaType"], "application/json");
+        }
+    }
+
     #[test]
     fn the_publish_that_is_described_has_the_fields_that_are_read() {
         let document = document();
