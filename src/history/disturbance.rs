@@ -50,6 +50,7 @@ pub struct Faults {
     disturbed: HashMap<String, Spans>,
     without_majority: Spans,
     slow: Spans,
+    of_links: Spans,
     /// Times at which some wall clock jumped.
     has_jumps: bool,
 }
@@ -69,10 +70,12 @@ impl Faults {
             let of_all: Vec<Noted> = faults.iter().filter(|noted| is_of_majority(noted.kind)).copied().collect();
             spans(&of_all, last, |_| true)
         });
+        let of_links = of_node.values().flat_map(|faults| spans(faults, last, Fault::breaks_links));
         let slow = of_node.values().flat_map(|faults| spans(faults, last, Fault::slows));
         Faults {
             without_majority: Spans::of(lost.collect()),
             slow: Spans::of(slow.collect()),
+            of_links: Spans::of(of_links.collect()),
             disturbed,
             has_jumps: noted.iter().any(|(_, _, kind)| *kind == Fault::ClockJump),
             of_node,
@@ -95,6 +98,12 @@ impl Faults {
     #[must_use]
     pub fn slow(&self) -> &Spans {
         &self.slow
+    }
+
+    /// The times in which links between nodes broke, or were silent.
+    #[must_use]
+    pub fn of_links(&self) -> &Spans {
+        &self.of_links
     }
 
     /// Whether any wall clock jumped.

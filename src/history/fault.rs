@@ -85,6 +85,12 @@ impl Fault {
         }
     }
 
+    /// Links between nodes may break by it, and what was under way on them is lost.
+    #[must_use]
+    pub fn breaks_links(self) -> bool {
+        self.silences() || matches!(self, Fault::Loss | Fault::Stop)
+    }
+
     /// Its node can't speak for its clients, nor with the owners of its users.
     #[must_use]
     pub fn silences(self) -> bool {

@@ -1,5 +1,5 @@
 //! On one live connection nothing is offered twice without a withdraw, or a dismiss that puts it off, in between, what the client says it has on its screen included; and never more than
-//! `max_in_flight` at once.
+//! `max_in_flight` at once; what was acked and not answered may be done, and counts no more.
 
 use std::collections::HashSet;
 
@@ -16,6 +16,7 @@ pub fn violations(facts: &Facts<'_>) -> Vec<Violation> {
 fn of_connection(facts: &Facts<'_>, connection: &Connection<'_>) -> Vec<Violation> {
     let mut holds: HashSet<&Key> = connection.open.iter().collect();
     let mut dismissed: HashSet<&Key> = HashSet::new();
+    let mut acked: HashSet<&Key> = HashSet::new();
     let mut found = Vec::new();
     for Entry { t, what, .. } in connection.seen.iter().map(|place| &facts.entries[*place]) {
         match what {
@@ -24,20 +25,26 @@ fn of_connection(facts: &Facts<'_>, connection: &Connection<'_>) -> Vec<Violatio
                 if !holds.insert(key) {
                     say("twice", format!("{key} was offered to session {session}, which holds it"));
                 }
-                if holds.len() > connection.max_in_flight {
-                    let (count, max) = (holds.len(), connection.max_in_flight);
+                let (count, max) = (holds.difference(&acked).count(), connection.max_in_flight);
+                if count > max {
                     say("in flight", format!("session {session} holds {count} with {key}, more than {max}"));
                 }
             }
             What::Withdraw { key, .. } => {
                 holds.remove(key);
             }
-            What::Ack { key, step: None, .. } => {
-                dismissed.insert(key);
+            What::Ack { key, step, .. } => {
+                acked.insert(key);
+                if step.is_none() {
+                    dismissed.insert(key);
+                }
             }
             // A dismiss that is confirmed and does not settle has put it off.
-            What::Confirm { key, state, .. } if is_settled(state) || dismissed.remove(key) => {
-                holds.remove(key);
+            What::Confirm { key, state, .. } => {
+                acked.remove(key);
+                if dismissed.remove(key) || is_settled(state) {
+                    holds.remove(key);
+                }
             }
             _ => {}
         }

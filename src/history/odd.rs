@@ -52,6 +52,8 @@ fn moving() -> Vec<Odd> {
         ("a node that sent its clients away", two().fault("n1", Fault::Stop).offer(2, 1).then(ended(1, Some(1012)))),
         ("a node that was taken out", two().fault("n1", Fault::Remove).offer(2, 1).then(ended(1, Some(1012)))),
         ("hidden, and dead before the withdraw came", hidden_and_dead()),
+        ("hidden, and the withdraw was lost with a link", hidden().fault("n2", Fault::Loss).offer(2, 1).fault("n2", Fault::Heal)),
+        ("put off by its holder", two().dismiss(1).dismissed(1, "offered").wait(20).offer(2, 1)),
         ("closed before the other had it, after it was decided", closed_meanwhile()),
         ("a replaced connection", Sample::held().hello(3).then(ended(1, Some(4409)))),
         ("shared by two devices", shared()),
@@ -173,8 +175,12 @@ fn moved_and_read_later() -> Sample {
     sample.offer_at(2, 1, at).wait(3).then(withdraw)
 }
 
+fn hidden() -> Sample {
+    Sample::held().hello(2).then(What::Visible { session: 1, visible: false })
+}
+
 fn hidden_and_dead() -> Sample {
-    Sample::held().hello(2).then(What::Visible { session: 1, visible: false }).end(1, Leave::Lost).offer(2, 1)
+    hidden().end(1, Leave::Lost).offer(2, 1)
 }
 
 fn closed_meanwhile() -> Sample {

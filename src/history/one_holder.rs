@@ -186,9 +186,15 @@ impl Move<'_, '_> {
         };
         let silenced = self.facts.faults.since(connection.node, earliest.saturating_sub(1_000)).take_while(|noted| self.under_way(noted.t));
         let node_died = silenced.into_iter().any(|noted| noted.kind.silences() && went_dead(noted.t));
-        let is_hidden = connection.hidden.is_some_and(|t| self.before_new(t) && connection.over().is_some_and(|over| t <= over));
+        let is_hidden = connection.hidden.is_some_and(|t| self.before_new(t) && connection.over().is_none_or(|over| t <= over));
         let was_dead = lost.is_some_and(|t| self.under_way(t)) || (connection.over().is_some() && self.was_silent(connection));
-        lost.is_some_and(went_dead) || node_died || (is_hidden && was_dead)
+        lost.is_some_and(went_dead) || node_died || (is_hidden && (was_dead || self.may_have_lost_words()))
+    }
+
+    /// The withdraw for a hidden device was lost with a link between nodes: it comes when the link is back, and no later than the lease runs out.
+    fn may_have_lost_words(&self) -> bool {
+        let lease_us = self.facts.run.lease_ms.saturating_mul(1_000);
+        self.facts.faults.of_links().meets(self.old.t, self.new.t, lease_us)
     }
 
     /// Its node could not speak at that time.

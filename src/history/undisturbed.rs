@@ -4,6 +4,7 @@
 use super::Violation;
 use super::connection::Connection;
 use super::facts::Facts;
+use super::record::What;
 
 /// So long after a fault has ended, its traces may be seen; and so much longer than `request_timeout` may an answer take on a busy machine.
 const GRACE_US: u64 = 3_000_000;
@@ -53,12 +54,20 @@ fn errors(facts: &Facts<'_>, connection: &Connection<'_>) -> Vec<Violation> {
     let is_excused = |t: u64, retry: bool| {
         if retry { may_be_late(facts, connection, (t, t)) } else { is_excused(facts, connection, (t, t)) }
     };
-    let unexcused = connection.errors.iter().filter(|(t, _, retry)| !is_excused(*t, *retry));
+    // Of an earlier window, the ledger may have forgotten what was acked.
+    let is_forgotten = |code: &str| code == "unknown_delivery" && acks_of_other_windows(facts, connection);
+    let unexcused = connection.errors.iter().filter(|(t, code, retry)| !is_excused(*t, *retry) && !is_forgotten(code));
     let say = |(t, code, _): &(u64, &str, bool)| {
         let text = format!("session {} of {} on {} was told {code}", connection.session, connection.user, connection.node);
         Violation::new("G8", *t, text).on(connection.session)
     };
     unexcused.map(say).collect()
+}
+
+fn acks_of_other_windows(facts: &Facts<'_>, connection: &Connection<'_>) -> bool {
+    let seen = || connection.seen.iter().map(|place| &facts.entries[*place].what);
+    let now = seen().find_map(|what| if let What::Welcome { window: Some(window), .. } = what { Some(&window.id) } else { None });
+    seen().any(|what| matches!(what, What::Ack { key, .. } if Some(&key.window) != now))
 }
 
 fn unanswered(facts: &Facts<'_>, connection: &Connection<'_>) -> Vec<Violation> {

@@ -49,7 +49,10 @@ impl User {
     }
 
     /// What the device holds and does not name was offered by a command whose effects were lost. It is the same offer, made again: neither counted nor reported.
+    ///
+    /// Not more than it asked for: what it held beyond that, from a connection that asked for more, was good while it was on the screen.
     fn offer_lost(&mut self, context: &mut Context<'_>, attach: &Attach) {
+        let mut held_count = self.replay.iter().filter(|delivery| delivery.is_held_by(&attach.device)).count();
         for index in 0..self.replay.len() {
             let delivery = self.replay.get(index);
             let Some(holder) = delivery.holders.iter().find(|holder| holder.device == attach.device) else { continue };
@@ -60,7 +63,8 @@ impl User {
             if delivery.is_for_active() && !is_in_place {
                 // It was never on this screen, and is not to be now: whoever is next gets this offer.
                 self.replay.get_mut(index).take_back_offer(&attach.device);
-            } else if holder.offer == 0 {
+            } else if holder.offer == 0 || held_count > usize::from(attach.max_in_flight) {
+                held_count -= 1;
                 self.replay.get_mut(index).release(&attach.device);
             } else {
                 let offer = delivery.offer_message(holder.offer, context.at);

@@ -146,7 +146,13 @@ impl Agenda {
                 places.note(now, &places.name(node), Noted::Loss);
                 self.add(ends, Act::EndLoss(node));
             }
-            Fault::BreakLink { a, b } => self.net.break_between(a, b),
+            Fault::BreakLink { a, b } => {
+                self.net.break_between(a, b);
+                for node in [a, b] {
+                    places.note(now, &places.name(node), Noted::Loss);
+                    places.note(now, &places.name(node), Noted::Heal);
+                }
+            }
             Fault::DropClients { node } => {
                 places.note(now, &places.name(node), Noted::DropClients);
                 places.drop_clients(node, now);

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use engage::dice;
-use engage::history::record::{Run, What};
+use engage::history::record::{Clocks, Run, What};
 use engage::history::recorder::Recorder;
 use engage::history::{file, judge};
 use engage::ledger::ids::ShardId;
@@ -106,6 +106,7 @@ impl World {
             lease_ms: cluster.lease_ms,
             request_timeout_ms: cluster.request_timeout_ms,
             seed: plan.seed,
+            clocks: Clocks::Apart,
             wall_ms: u64::try_from(crate::places::WALL_MS).expect("it is after 1970"),
             ..Run::default()
         };
