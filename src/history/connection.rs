@@ -40,6 +40,8 @@ pub struct Connection<'a> {
     pub errors: Vec<(u64, &'a str, bool)>,
     /// When it read it, and ledger time.
     pub withdraws: HashMap<&'a Key, Vec<(u64, u64)>>,
+    /// When it sent a dismiss. One that does not settle puts it off, and frees it.
+    pub dismisses: HashMap<&'a Key, Vec<u64>>,
     /// The places of all its entries, in their order.
     pub seen: Vec<usize>,
 }

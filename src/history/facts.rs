@@ -217,6 +217,7 @@ impl<'a> Facts<'a> {
             asked: std::collections::BTreeMap::new(),
             errors: Vec::new(),
             withdraws: HashMap::new(),
+            dismisses: HashMap::new(),
             seen: vec![place],
         };
         sessions.push(self.connections.len());
@@ -273,8 +274,13 @@ fn on_connection<'a>(connection: &mut Connection<'a>, place: usize, Entry { t, w
     match what {
         What::Welcome { .. } => connection.welcome = Some(*t),
         What::Withdraw { key, at, .. } => connection.withdraws.entry(key).or_default().push((*t, *at)),
-        What::Ack { key, reference: Some(reference), .. } => {
-            connection.asked.insert(*reference, Asked { t: *t, key, answered: None });
+        What::Ack { key, step, reference, .. } => {
+            if step.is_none() {
+                connection.dismisses.entry(key).or_default().push(*t);
+            }
+            if let Some(reference) = reference {
+                connection.asked.insert(*reference, Asked { t: *t, key, answered: None });
+            }
         }
         What::Confirm { reference: Some(reference), .. } => connection.answer(*reference, *t),
         What::Error { code, retry, reference, .. } => {

@@ -132,6 +132,7 @@ fn settling() -> Vec<Odd> {
     let open = |sample: Sample| sample.then(What::Last { key: key(), state: "offered".to_owned() });
     let ends = |reason| Sample::held().with(|run| run.buffer_max = Some(1)).outcome(None, "c1").feed(key(), "expired", Some(reason));
     vec![
+        ("put off by a dismiss, and the line lost before the answer", put_off_and_lost()),
         ("a late ack of what is settled", late_ack()),
         ("a late ack of what has expired", ends("window_closed").ack(1, 1).confirm(1, 0, "expired")),
         ("the feed tells a line twice", Sample::whole().outcome(Some("completed"), "c2")),
@@ -187,6 +188,11 @@ fn closed_meanwhile() -> Sample {
     let sample = Sample::held().hello(2).then(What::Visible { session: 1, visible: false });
     let at = sample.at();
     sample.wait(2).end(1, Leave::Closed).offer_at(2, 1, at)
+}
+
+fn put_off_and_lost() -> Sample {
+    let dismiss = What::Ack { session: 1, key: key(), step: None, data: json!(null), reference: Some(1) };
+    Sample::held().hello(2).then(dismiss).end(1, Leave::Lost).offer(2, 1)
 }
 
 fn late_ack() -> Sample {

@@ -106,7 +106,7 @@ impl Move<'_, '_> {
                 break;
             }
             // A device that connects again without the key in `open` no longer shows it.
-            if self.was_withdrawn(connection) || (is_later && !connection.open.contains(self.key)) {
+            if self.was_withdrawn(connection) || self.was_put_off(connection) || (is_later && !connection.open.contains(self.key)) {
                 return true;
             }
             // A device that connects again holds on to the key once it is welcomed: before that, what was closed is free.
@@ -155,6 +155,12 @@ impl Move<'_, '_> {
         let in_between = |at: u64| self.old.at <= at && at <= self.new.at;
         // An edge that withdraws by itself, when a lease is over, only guesses ledger time: what counts then is when it was read.
         times.clone().any(|(t, at)| in_between(*at) || (*t >= self.old.t && self.before_new(*t)))
+    }
+
+    /// It dismissed what comes back: taken, that frees it at once, whether or not the answer came.
+    fn was_put_off(&self, connection: &Connection<'_>) -> bool {
+        let times = connection.dismisses.get(self.key).into_iter().flatten();
+        times.into_iter().any(|t| *t >= self.old.t && self.before_new(*t))
     }
 
     fn was_given_up(&self, connection: &Connection<'_>) -> bool {

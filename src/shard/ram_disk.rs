@@ -27,12 +27,15 @@ struct Medium {
     /// Written, not synced. A disk keeps them in order.
     unsynced: VecDeque<Write>,
     pause: Duration,
+    /// A write has begun and is not done.
+    is_writing: bool,
     /// A log was opened on it.
     is_used: bool,
 }
 
 impl RamDisk {
-    /// Power is lost: of the writes that were not synced the first `kept_count` stay. Tells how many are gone.
+    /// Power is lost: of the writes that were not synced the first `kept_count` stay. Tells how many are gone, one that
+    /// was under way included.
     #[must_use]
     pub fn crash(&self, kept_count: usize) -> usize {
         let mut medium = self.medium();
@@ -41,7 +44,7 @@ impl RamDisk {
         let kept: Vec<Write> = medium.unsynced.drain(..kept_count).collect();
         kept.into_iter().for_each(|write| medium.put(write));
         medium.unsynced.clear();
-        lost_count
+        lost_count + usize::from(std::mem::take(&mut medium.is_writing))
     }
 
     /// How many writes wait for a sync.
@@ -141,6 +144,7 @@ impl LogStore for RamDisk {
 
     fn write(&self, write: Write) -> Result<(), ShardError> {
         let mut medium = self.medium();
+        medium.is_writing = false;
         let is_synced = write.durability == Durability::Synced;
         medium.unsynced.push_back(write);
         while is_synced && let Some(write) = medium.unsynced.pop_front() {
@@ -169,6 +173,8 @@ impl LogStore for RamDisk {
     fn close(&self) {}
 
     fn pause(&self) -> Duration {
-        self.medium().pause
+        let mut medium = self.medium();
+        medium.is_writing = true;
+        medium.pause
     }
 }

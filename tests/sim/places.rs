@@ -47,6 +47,8 @@ pub struct Places {
     troubles: Vec<String>,
     had_majority: bool,
     failures: BTreeMap<String, u64>,
+    /// How many faults each node has that are to be healed.
+    unhealed: RefCell<BTreeMap<String, u64>>,
 }
 
 struct Place {
@@ -83,6 +85,7 @@ impl Places {
             troubles: Vec::new(),
             had_majority: true,
             failures: BTreeMap::new(),
+            unhealed: RefCell::default(),
         };
         for (at, node) in plan.cluster.nodes.iter().enumerate() {
             places.open(node.clone());
@@ -372,7 +375,23 @@ impl Places {
     }
 
     pub fn note(&self, at_us: u64, name: &str, kind: Noted) {
+        if self.is_one_of_several(name, kind) {
+            return;
+        }
         self.history.note_at(at_us, What::Fault { node: name.to_owned(), kind });
+    }
+
+    /// Whether it heals a node for which others of its faults go on: a history says only when the last of them is over.
+    fn is_one_of_several(&self, name: &str, kind: Noted) -> bool {
+        let mut unhealed = self.unhealed.borrow_mut();
+        let count = unhealed.entry(name.to_owned()).or_default();
+        if Noted::Heal.ends().contains(&kind) {
+            *count += 1;
+        } else if kind == Noted::Heal {
+            *count = count.saturating_sub(1);
+            return *count > 0;
+        }
+        false
     }
 
     /// Notes whether a shard may have lost its majority: conservatively, since no one outside knows which nodes hold it.

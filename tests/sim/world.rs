@@ -9,10 +9,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use engage::dice;
-use engage::history::record::{Clocks, Run, What};
+use engage::history::record::{Clocks, Overflow, Run, What};
 use engage::history::recorder::Recorder;
 use engage::history::{file, judge};
 use engage::ledger::ids::ShardId;
+use engage::ledger::limits;
 use serde::{Deserialize, Serialize};
 
 use crate::closing::{self, Left};
@@ -106,8 +107,15 @@ impl World {
             lease_ms: cluster.lease_ms,
             request_timeout_ms: cluster.request_timeout_ms,
             seed: plan.seed,
-            clocks: Clocks::Apart,
             wall_ms: u64::try_from(crate::places::WALL_MS).expect("it is after 1970"),
+            // Each node's wall clock is a little off from the start.
+            clocks: Clocks::Apart,
+            buffer_max: Some(u64::from(cluster.buffer_deliveries)),
+            overflow: match cluster.overflow {
+                limits::Overflow::Reject => Overflow::Reject,
+                limits::Overflow::DropOldest => Overflow::DropOldest,
+            },
+            carry_ms: Some(cluster.carry_ms),
             ..Run::default()
         };
         let history = Recorder::begin_at(run, crate::post::now_us);
