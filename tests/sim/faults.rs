@@ -123,7 +123,13 @@ impl Agenda {
                 }
             }
             Fault::Wipe { node, .. } => {
-                places.wipe(node, now);
+                // As long as the others don't hold all, this would be the loss of a majority for good, which nothing is promised for.
+                if places.can_lose(node) {
+                    places.wipe(node, now);
+                } else {
+                    coverage::count("wipe_spared");
+                    places.crash(node, now, false);
+                }
                 places.start_at(ends, node);
             }
             Fault::Pause { node, .. } => {
@@ -159,6 +165,19 @@ impl Agenda {
                 places.note(now, &places.name(node), Noted::ClockJump);
                 places.jump(node, by_ms);
             }
+            Fault::Join | Fault::Drain { .. } | Fault::Remove { .. } => self.operate(fault, places, now, people),
+            Fault::Rolling { down_ms, each_ms, nodes } => {
+                for node in 0..nodes.min(places.count()) {
+                    self.add(now + node as u64 * each_ms * 1_000, Act::Stop { node, back_after_us: down_ms * 1_000 });
+                }
+            }
+        }
+    }
+
+    /// What operators do.
+    fn operate(&mut self, fault: &Fault, places: &mut Places, now: u64, people: &Host) {
+        let ends = now + fault.length_ms() * 1_000;
+        match *fault {
             Fault::Join => {
                 let node = places.open(NodePlan { storage: Storage::Disk, wall_skew_ms: 0, sync_us: 500, sync_jitter_us: 500 });
                 places.note(now, &places.name(node), Noted::Join);
@@ -176,11 +195,7 @@ impl Agenda {
                 places.note(now, &name, Noted::Remove);
                 people.within(async { drop(tokio::task::spawn_local(operator::remove(outside, name, Rc::new(|| false)))) });
             }
-            Fault::Rolling { down_ms, each_ms, nodes } => {
-                for node in 0..nodes.min(places.count()) {
-                    self.add(now + node as u64 * each_ms * 1_000, Act::Stop { node, back_after_us: down_ms * 1_000 });
-                }
-            }
+            _ => unreachable!("no operator does that"),
         }
     }
 

@@ -10,6 +10,7 @@ use engage::history::fault::Fault as Noted;
 use engage::history::record::What;
 use engage::history::recorder::Recorder;
 use engage::ledger::ids::ShardId;
+use engage::ports::peers::NodeId;
 use engage::ports::replicas::ReplicaState;
 use engage::shard::RamDisk;
 use tempfile::TempDir;
@@ -265,10 +266,29 @@ impl Places {
         }
     }
 
+    /// Whether all that the node of a place holds is held by a majority of others, all of which are well.
+    pub fn can_lose(&self, at: usize) -> bool {
+        let inners: Vec<_> = (0..self.places.len())
+            .filter(|other| *other != at && self.is_ready(*other))
+            .filter_map(|other| self.places[other].status.borrow().inner.clone())
+            .collect();
+        let me = self.places[at].status.borrow().inner.as_ref().map(|inner| inner.shards.node_id());
+        let well: Vec<_> = inners.iter().map(|inner| inner.shards.node_id()).chain(me).collect();
+        let of_shard = |shard: u16| {
+            let mut known = inners.iter().filter_map(|inner| inner.shards.members(ShardId(shard)));
+            known.find(|members| members.is_leader || me.is_some_and(|me| members.leader == Some(me)))
+        };
+        let is_held = |voters: &[NodeId]| voters.len() >= 3 && voters.iter().all(|voter| well.contains(voter));
+        (0..self.cluster.shards).all(|shard| of_shard(shard).is_some_and(|members| is_held(&members.voters)))
+    }
+
     /// Its node dies. Without a kernel, what was not synced is lost.
     pub fn crash(&mut self, at: usize, now_us: u64, keeps_unsynced: bool) {
         if !self.is_up(at) {
             return;
+        }
+        if place_is_in_memory(&self.places[at]) && !self.can_lose(at) {
+            return coverage::count("memory_spared");
         }
         let name = self.name(at);
         self.note(now_us, &name, Noted::Kill);
