@@ -1,6 +1,6 @@
 //! Carries out the faults of a plan, each at its time, and ends each at its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ use crate::plan::fault::{Fault, Way};
 pub struct Agenda {
     acts: BTreeMap<(u64, u64), Act>,
     next: u64,
+    /// Whose disks are slow.
+    slow: BTreeSet<usize>,
     net: Net,
     outside: Outside,
 }
@@ -41,7 +43,7 @@ enum Act {
 
 impl Agenda {
     pub fn of(plan: &Plan, net: Net, outside: Outside) -> Agenda {
-        let mut agenda = Agenda { acts: BTreeMap::new(), next: 0, net, outside };
+        let mut agenda = Agenda { acts: BTreeMap::new(), next: 0, slow: BTreeSet::new(), net, outside };
         for timed in &plan.faults {
             agenda.add(timed.at_ms * 1_000, Act::Begin(timed.fault.clone()));
         }
@@ -84,20 +86,22 @@ impl Agenda {
                         }
                     }
                 }
-                self.note_all(places, &ways, now, Noted::Heal);
+                let concerned = (0..places.count()).filter(|node| ways.iter().any(|(from, to)| from == node || to == node));
+                concerned.for_each(|node| self.note_heal(places, node, now));
                 places.note_majority(now);
             }
             Act::EndDelay(node) => {
                 self.net.state().weather.delays.remove(&node);
-                places.note(now, &places.name(node), Noted::Heal);
+                self.note_heal(places, node, now);
             }
             Act::EndLoss(node) => {
                 self.net.state().weather.losses.remove(&node);
-                places.note(now, &places.name(node), Noted::Heal);
+                self.note_heal(places, node, now);
             }
             Act::EndSlow(node) => {
                 places.slow_disk(node, None);
-                places.note(now, &places.name(node), Noted::Heal);
+                self.slow.remove(&node);
+                self.note_heal(places, node, now);
             }
             Act::Stop { node, back_after_us } => places.stop(node, now, back_after_us),
         }
@@ -159,6 +163,7 @@ impl Agenda {
             }
             Fault::SlowDisk { node, sync_ms, .. } => {
                 places.slow_disk(node, Some(Duration::from_millis(sync_ms)));
+                self.slow.insert(node);
                 places.note(now, &places.name(node), Noted::SlowDisk);
                 self.add(ends, Act::EndSlow(node));
             }
@@ -206,6 +211,18 @@ impl Agenda {
         self.note_all(places, &ways, now, if is_both { Noted::Cut } else { Noted::CutOneWay });
         places.note_majority(now);
         self.add(ends, Act::Open(ways));
+    }
+
+    /// The checker takes a heal for the end of all that was wrong with a node's links and disk, so it is noted with the last of them.
+    fn note_heal(&self, places: &Places, node: usize, now: u64) {
+        let is_ill = {
+            let weather = &self.net.state().weather;
+            let is_cut = weather.cuts.iter().any(|(from, to)| *from == node || *to == node);
+            is_cut || weather.delays.contains_key(&node) || weather.losses.contains_key(&node) || self.slow.contains(&node)
+        };
+        if !is_ill {
+            places.note(now, &places.name(node), Noted::Heal);
+        }
     }
 
     /// Notes it of each place that these ways concern.
