@@ -1,6 +1,6 @@
 //! Carries out the faults of a plan, each at its time, and ends each at its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,8 +20,6 @@ use crate::plan::fault::{Fault, Way};
 pub struct Agenda {
     acts: BTreeMap<(u64, u64), Act>,
     next: u64,
-    /// Whose disks are slow.
-    slow: BTreeSet<usize>,
     net: Net,
     outside: Outside,
 }
@@ -43,7 +41,7 @@ enum Act {
 
 impl Agenda {
     pub fn of(plan: &Plan, net: Net, outside: Outside) -> Agenda {
-        let mut agenda = Agenda { acts: BTreeMap::new(), next: 0, slow: BTreeSet::new(), net, outside };
+        let mut agenda = Agenda { acts: BTreeMap::new(), next: 0, net, outside };
         for timed in &plan.faults {
             agenda.add(timed.at_ms * 1_000, Act::Begin(timed.fault.clone()));
         }
@@ -86,22 +84,20 @@ impl Agenda {
                         }
                     }
                 }
-                let concerned = (0..places.count()).filter(|node| ways.iter().any(|(from, to)| from == node || to == node));
-                concerned.for_each(|node| self.note_heal(places, node, now));
+                self.note_all(places, &ways, now, Noted::Heal);
                 places.note_majority(now);
             }
             Act::EndDelay(node) => {
                 self.net.state().weather.delays.remove(&node);
-                self.note_heal(places, node, now);
+                places.note(now, &places.name(node), Noted::Heal);
             }
             Act::EndLoss(node) => {
                 self.net.state().weather.losses.remove(&node);
-                self.note_heal(places, node, now);
+                places.note(now, &places.name(node), Noted::Heal);
             }
             Act::EndSlow(node) => {
                 places.slow_disk(node, None);
-                self.slow.remove(&node);
-                self.note_heal(places, node, now);
+                places.note(now, &places.name(node), Noted::Heal);
             }
             Act::Stop { node, back_after_us } => places.stop(node, now, back_after_us),
         }
@@ -163,7 +159,6 @@ impl Agenda {
             }
             Fault::SlowDisk { node, sync_ms, .. } => {
                 places.slow_disk(node, Some(Duration::from_millis(sync_ms)));
-                self.slow.insert(node);
                 places.note(now, &places.name(node), Noted::SlowDisk);
                 self.add(ends, Act::EndSlow(node));
             }
@@ -211,18 +206,6 @@ impl Agenda {
         self.note_all(places, &ways, now, if is_both { Noted::Cut } else { Noted::CutOneWay });
         places.note_majority(now);
         self.add(ends, Act::Open(ways));
-    }
-
-    /// The checker takes a heal for the end of all that was wrong with a node's links and disk, so it is noted with the last of them.
-    fn note_heal(&self, places: &Places, node: usize, now: u64) {
-        let is_ill = {
-            let weather = &self.net.state().weather;
-            let is_cut = weather.cuts.iter().any(|(from, to)| *from == node || *to == node);
-            is_cut || weather.delays.contains_key(&node) || weather.losses.contains_key(&node) || self.slow.contains(&node)
-        };
-        if !is_ill {
-            places.note(now, &places.name(node), Noted::Heal);
-        }
     }
 
     /// Notes it of each place that these ways concern.
