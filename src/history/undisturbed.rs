@@ -1,5 +1,6 @@
 //! G8: a client on a node without a fault notices nothing of what happens to others: its connection stays open, its hello and its acks are answered in time, and it is told of no error.
-//! (That it is not offered again what it holds, `live.rs` judges.) Slow links and disks excuse what is late, on whichever node: the owner may be behind them. They excuse no end of a connection.
+//! (That it is not offered again what it holds, `live.rs` judges.) Slow links and disks excuse what is late, on whichever node: the owner may be behind them. They excuse no end of a connection
+//! that was welcomed.
 
 use super::Violation;
 use super::connection::Connection;
@@ -43,7 +44,9 @@ fn ended(facts: &Facts<'_>, connection: &Connection<'_>) -> Option<Violation> {
     let of_device = facts.connections_of(connection.user, connection.device);
     let next = of_device.get(connection.index + 1).map(|place| &facts.connections[*place]);
     let is_replaced = code == Some(REPLACED) && next.is_some_and(|next| next.hello <= t);
-    if connection.end.is_some() || is_replaced || is_excused(facts, connection, (connection.hello, t)) {
+    // A hello that has no answer in time ends its connection.
+    let is_late = connection.welcome.is_none() && may_be_late(facts, connection, (connection.hello, t));
+    if connection.end.is_some() || is_replaced || is_late || is_excused(facts, connection, (connection.hello, t)) {
         return None;
     }
     let text = format!("session {} of {} on {} was ended ({code:?})", connection.session, connection.user, connection.node);

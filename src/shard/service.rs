@@ -129,3 +129,15 @@ fn may_be_voted_for(request: &VoteRequest<TypeConfig>, left: &Left) -> Result<()
 fn finish<T: Serialize, E>(result: Result<T, E>) -> Result<Bytes, Refusal> {
     result.map(|value| wire::answer(&value)).map_err(|_| Refusal::Stopped)
 }
+
+#[test]
+fn who_has_less_than_there_was_when_the_node_left_gets_no_vote() {
+    use super::types::{CommittedLeader, LogId};
+    let may = |left: Option<u64>, last: Option<u64>| {
+        let last_log_id = last.map(|index| LogId::new(CommittedLeader::new(1), index));
+        let request = VoteRequest { vote: openraft::alias::VoteOf::<TypeConfig>::new(2, 1), last_log_id, leadership_transfer: false };
+        may_be_voted_for(&request, &Left::in_memory(left)).is_ok()
+    };
+    assert!(may(None, None) && may(Some(41), Some(41)));
+    assert!(!may(Some(41), None) && !may(Some(41), Some(40)));
+}
