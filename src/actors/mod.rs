@@ -16,6 +16,7 @@ pub mod rate;
 pub mod admission;
 pub mod edge;
 pub mod wire;
+pub mod assembler;
 pub mod frames;
 pub mod says;
 pub mod session;
@@ -43,3 +44,6 @@ pub mod fakes;
 #[cfg(test)]
 #[path = "house_for_tests.rs"]
 pub mod house;
+#[cfg(test)]
+#[path = "../../fuzz/checks/actors.rs"]
+mod fuzz_checks;

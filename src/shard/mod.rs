@@ -33,6 +33,7 @@ mod record;
 mod sizes;
 mod tail;
 mod store;
+mod recovery;
 mod witness;
 mod disk;
 mod committer;
@@ -68,6 +69,9 @@ mod wipe;
 mod backup;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[path = "../../fuzz/checks/shard.rs"]
+mod fuzz_checks;
 
 pub use change_error::ChangeError;
 pub use config::ShardsConfig;
