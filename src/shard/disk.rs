@@ -9,9 +9,9 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Sl
 use super::error::{Place, ShardError};
 use super::record;
 use super::recovery::{MarkKind, Records, Recovery, encode_mark, entry_key, index_of};
-use super::store::{Change, Durability, Loaded, LogStore, Mark, Write};
+use super::store::{Change, Durability, Loaded, LogStore, Write};
 use super::types::Entry;
-use super::witness::Witness;
+use super::witness::{Ends, Witness};
 use crate::ledger::ids::ShardId;
 
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -90,6 +90,14 @@ impl Records for DiskRecords<'_> {
 
 #[cfg(test)]
 impl Disk {
+    /// Writes what is in memory into tables, as the database does itself once it is enough.
+    pub fn make_tables(&self) {
+        let open = self.opened().unwrap();
+        for keyspace in [&open.entries, &open.marks] {
+            keyspace.rotate_memtable_and_wait().unwrap();
+        }
+    }
+
     /// Flips a bit of an entry.
     pub fn bend_entry(&self, shard: ShardId, index: u64) {
         let open = self.opened().unwrap();
@@ -110,6 +118,8 @@ impl LogStore for Disk {
 
     fn write(&self, write: Write) -> Result<(), ShardError> {
         let open = self.opened()?;
+        self.witness.about_to_write(&write);
+        let ends = Ends::of(&write);
         let mut batch = open.database.batch().durability(match write.durability {
             Durability::Synced => Some(PersistMode::SyncData),
             Durability::Later => None,
@@ -128,14 +138,9 @@ impl LogStore for Disk {
                 None => batch.remove(&open.marks, key),
             }
         }
-        for (shard, mark) in &write.marks {
-            if matches!(mark, Mark::Committed(None)) {
-                self.witness.forget(*shard);
-            }
-        }
         batch.commit().map_err(|error| self.failed(error))?;
         if write.durability == Durability::Synced {
-            self.witness.synced(write.marks.into_iter());
+            self.witness.synced(ends);
         }
         Ok(())
     }

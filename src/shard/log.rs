@@ -275,7 +275,9 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
         let removed = self.shared.tail().truncate(last_log_id);
         match &self.disk {
-            Some(disk) if !removed.is_empty() => disk.committer.send(Request::Truncate { log: self.shared.clone(), removed }).await,
+            Some(disk) if !removed.is_empty() => {
+                disk.committer.send(Request::Truncate { log: self.shared.clone(), removed, last: last_log_id }).await
+            }
             _ => Ok(()),
         }
     }

@@ -104,6 +104,10 @@ impl Recovery<'_> {
             let (key, value) = (key.as_ref(), value.as_ref());
             let index = index_of(key).unwrap_or(u64::MAX);
             let entry = self.entry(shard, index, value)?;
+            // Terms never fall: an entry of an older one was truncated once, and must not come back.
+            if tail.last().is_some_and(|last| entry.log_id.leader_id < last.leader_id) {
+                return Err(self.damaged(Place::Entry { shard, index }, "it is of an older term than the entry before it"));
+            }
             tail.add_found(entry, value.len() as u64, keep_bytes).map_err(|gap| self.damaged(Place::Entry { shard, index }, gap))?;
         }
         if let Some(committed) = committed.filter(|committed| Some(*committed) > tail.last()) {
