@@ -34,8 +34,8 @@ fn users() -> Vec<String> {
 
 fn config_of(folder: &Path) -> ShardsConfig {
     let mut config = config(Some(folder));
-    config.tuning.snapshot_log_bytes = 32 * 1024;
-    config.tuning.keep_log_bytes = 16 * 1024;
+    config.tuning.snapshot_log_bytes = 8 * 1024;
+    config.tuning.keep_log_bytes = 4 * 1024;
     config
 }
 
@@ -62,6 +62,18 @@ impl Image {
             std::fs::File::options().write(true).open(&path).unwrap().set_len(*length).unwrap();
         }
     }
+}
+
+/// Of a node that runs, at a moment at which it writes nothing: as a kill leaves it.
+async fn still(name: &'static str, folder: &Path, state: State) -> Image {
+    let mut image = Image::of(name, folder, state.clone());
+    eventually("nothing is written any more", async || {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let next = Image::of(name, folder, state.clone());
+        std::mem::replace(&mut image, next).files == image.files
+    })
+    .await;
+    image
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>, u64)>) {
@@ -96,7 +108,7 @@ async fn images() -> [Image; 3] {
         }
         let state = all_of(&shards, &users()).await;
         if name == "killed" {
-            images.push(Image::of(name, folder.path(), state));
+            images.push(still(name, folder.path(), state).await);
             shards.stop().await;
         } else {
             shards.stop().await;
