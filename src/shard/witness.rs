@@ -164,3 +164,73 @@ fn parse(bytes: &[u8]) -> Result<Notes, record::RecordError> {
     let record = usize::try_from(length).ok().and_then(|length| rest.get(..length)).ok_or(record::RecordError::Short)?;
     record::decode(KEY, record)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::store::Durability;
+    use crate::shard::types::CommittedLeader;
+
+    const SHARD: ShardId = ShardId(3);
+
+    fn id(term: u64, index: u64) -> LogId {
+        LogId::new(CommittedLeader::new(term), index)
+    }
+
+    fn write(witness: &Witness, vote: Option<Vote>, end: Option<LogId>) {
+        let marks = vote.into_iter().map(|vote| (SHARD, Mark::Vote(vote))).collect();
+        let write = Write { entries: Vec::new(), marks, ends: vec![(SHARD, end)], durability: Durability::Synced };
+        witness.about_to_write(&write);
+        witness.synced(Ends::of(&write));
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_was_synced_is_refused_by_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let vote = Vote::new_committed(2, 1);
+        write(&Witness::open(&log), Some(vote), Some(id(2, 9)));
+        let witness = Witness::open(&log);
+        assert!(witness.check(SHARD, Some(vote), Some(id(2, 9))).is_ok());
+        assert!(witness.check(SHARD, Some(vote), Some(id(3, 4))).is_ok(), "a later term has taken its place");
+        assert!(witness.check(ShardId(4), None, None).is_ok());
+        for (vote, last) in [(Some(vote), Some(id(2, 8))), (Some(vote), None), (None, Some(id(2, 9)))] {
+            let error = witness.check(SHARD, vote, last).unwrap_err().to_string();
+            assert!(error.contains("it was synced, and is gone") && error.contains("shard 3"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_cut_shorter_on_purpose_is_not_asked_for_its_old_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let witness = Witness::open(&log);
+        write(&witness, None, Some(id(2, 9)));
+        let cut = Write { ends: vec![(SHARD, Some(id(1, 5)))], ..Write::default() };
+        // The process may end before the log is cut, or after.
+        witness.about_to_write(&cut);
+        for last in [id(2, 9), id(1, 5)] {
+            assert!(Witness::open(&log).check(SHARD, None, Some(last)).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_note_that_is_damaged_or_not_there_tells_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        assert!(Witness::open(&log).check(SHARD, None, None).is_ok());
+        write(&Witness::open(&log), None, Some(id(2, 9)));
+        let path = log.with_extension("witness");
+        let good = std::fs::read(&path).unwrap();
+        for position in 0..good.len() {
+            let mut bent = good.clone();
+            bent[position] ^= 1;
+            assert!(parse(&bent).is_err(), "byte {position}");
+            assert!(parse(&good[..position]).is_err(), "length {position}");
+        }
+        std::fs::write(&path, &good[..good.len() / 2]).unwrap();
+        assert!(Witness::open(&log).check(SHARD, None, None).is_ok());
+        // What a longer note has left behind this one does no harm.
+        assert!(parse(&[&good[..], b"left"].concat()).is_ok());
+    }
+}

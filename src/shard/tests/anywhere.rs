@@ -156,7 +156,8 @@ impl<'i> Place<'i> {
             at = at.saturating_sub(content.len());
             is_here
         });
-        let by_file = &image.files[random.random_range(0..image.files.len())];
+        let with_content: Vec<_> = image.files.iter().filter(|(_, content, _)| !content.is_empty()).collect();
+        let by_file = with_content[random.random_range(0..with_content.len())];
         let (file, content, _) = if is_by_bytes { by_bytes.unwrap() } else { by_file };
         let at = random.random_range(0..content.len().max(1)) as u64;
         let damage = match random.random_range(0..10) {

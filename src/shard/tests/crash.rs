@@ -124,7 +124,7 @@ async fn the_loss_of_the_last_entry_is_noticed_after_a_stop_and_after_a_kill() {
     for folder in [folder.path(), killed.path()] {
         let journal = journal(&folder.join("log"));
         let last = content(folder).iter().rposition(|byte| *byte != 0).unwrap();
-        flip(&journal, last - 20);
+        std::fs::File::options().write(true).open(journal).unwrap().set_len(last as u64 - 20).unwrap();
         let error = start(config(Some(folder))).await.err().expect("it refuses").to_string();
         assert!(error.contains("it was synced, and is gone"), "{error}");
     }
