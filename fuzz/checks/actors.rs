@@ -11,20 +11,24 @@ const MESSAGE_MAX_BYTES: usize = 4 * 1024;
 
 /// The bytes of a WebSocket: they give the same messages however they are cut, and none is longer than the bound.
 pub fn websocket_frame(data: &[u8]) {
-    let whole = read(data, data.len().max(1));
+    let refusing = || Assembler::new(MESSAGE_MAX_BYTES);
+    let whole = read(refusing(), data, data.len().max(1));
     for message in &whole {
         match message {
             Incoming::Text(text) => assert!(text.len() <= MESSAGE_MAX_BYTES),
+            Incoming::Binary(_) => panic!("none is taken"),
             Incoming::Ping(payload) => assert!(payload.len() <= 125),
             Incoming::Pong | Incoming::Close(_) | Incoming::Bad(_) => {}
         }
     }
     let cut = usize::from(data.first().copied().unwrap_or(1)) % 13 + 1;
-    assert_eq!(read(data, cut), whole);
+    assert_eq!(read(refusing(), data, cut), whole);
+    for message in read(refusing().taking_binary(), data, cut) {
+        assert!(!matches!(message, Incoming::Binary(bytes) if bytes.len() > MESSAGE_MAX_BYTES));
+    }
 }
 
-fn read(data: &[u8], chunk_bytes: usize) -> Vec<Incoming> {
-    let mut assembler = Assembler::new(MESSAGE_MAX_BYTES);
+fn read(mut assembler: Assembler, data: &[u8], chunk_bytes: usize) -> Vec<Incoming> {
     let mut buffer = BytesMut::new();
     let mut messages = Vec::new();
     for chunk in data.chunks(chunk_bytes) {

@@ -16,7 +16,7 @@ use super::content::{Content, Whole};
 use super::error::ShardError;
 use super::ledger_cell::LedgerCell;
 use super::record::{self, HEAD_BYTES};
-use super::recovery::{MarkKind, Records, Recovery, entry_key};
+use super::recovery::{MarkKind, Records, Recovery, entry_key, is_behind};
 use super::snapshot::{self, Header, ReadError};
 use super::store::Loaded;
 use super::tail::Found;
@@ -86,6 +86,7 @@ pub fn log_record(data: &[u8]) {
 fn check_log(loaded: Loaded, records: &OnDisk, keep_bytes: u64) {
     let Loaded { mut tail, leftover } = loaded;
     assert!(tail.last() >= tail.purged() && tail.last() >= tail.committed());
+    assert!(!is_behind(tail.vote(), tail.last()));
     assert!(leftover.start <= leftover.end && leftover.end <= tail.next_index());
     let kept = tail.kept();
     let count = records.entries.iter().filter(|(index, _)| *index >= leftover.end).count();

@@ -132,17 +132,18 @@ fn records_of_the_corpus_make_a_log_or_are_refused() {
     let first = |index: u64| on_disk(3, &index.to_le_bytes());
     let entries = |range: std::ops::Range<u64>| range.flat_map(|index| sealed(4, &entry(index, vec![publish("a", 1)]))).collect::<Vec<_>>();
     let whole = [vote.clone(), sealed(1, &id(7)), sealed(2, &id(4)), first(5), entries(5..9)].concat();
-    let with_gap = [entries(0..1), sealed(7, &Entry::new_blank(id(1))), entries(3..4)].concat();
+    let with_gap = [vote.clone(), entries(0..1), sealed(7, &Entry::new_blank(id(1))), entries(3..4)].concat();
     let last = Entry::new_blank(id(u64::MAX));
     let samples = vec![
         ("whole", whole.clone()),
-        ("from_the_first_entry", [first(0), sealed(4, &membership(0)), entries(1..4)].concat()),
-        ("committed_and_gone", [vote, sealed(1, &id(7)), entries(0..3)].concat()),
+        ("from_the_first_entry", [vote.clone(), first(0), sealed(4, &membership(0)), entries(1..4)].concat()),
+        ("committed_and_gone", [vote.clone(), sealed(1, &id(7)), entries(0..3)].concat()),
+        ("a_vote_older_than_the_entries", entries(0..3)),
         ("gap", with_gap),
         ("bent", [&whole[..], &on_disk(4, b"no record of ours")].concat()),
         ("purged_up_to_the_end_of_numbers", sealed(2, &id(u64::MAX))),
         ("entry_at_the_end_of_numbers", [first(u64::MAX), sealed(4, &last)].concat()),
-        ("leftover", [sealed(2, &id(6)), first(3), entries(3..9)].concat()),
+        ("leftover", [vote, sealed(2, &id(6)), first(3), entries(3..9)].concat()),
     ];
     walk("log_record", samples, log_record);
 }

@@ -8,6 +8,8 @@ use super::wire::{Frame, Kind, Violation};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
     Text(String),
+    /// Only where binary messages are taken.
+    Binary(Bytes),
     Ping(Bytes),
     Pong,
     /// A Close frame, with its code.
@@ -16,17 +18,36 @@ pub enum Incoming {
     Bad(Violation),
 }
 
+/// What becomes of binary messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binary {
+    Refused,
+    Taken,
+}
+
 /// Puts fragments together.
 pub struct Assembler {
     message_max_bytes: usize,
-    /// The fragments so far of a text.
-    message: Option<BytesMut>,
+    binary: Binary,
+    /// The fragments so far.
+    message: Option<Message>,
+}
+
+struct Message {
+    kind: Kind,
+    bytes: BytesMut,
 }
 
 impl Assembler {
-    /// Of messages of at most `message_max_bytes`.
+    /// Of messages of at most `message_max_bytes`. A binary one is a violation, by its first header.
     pub fn new(message_max_bytes: usize) -> Assembler {
-        Assembler { message_max_bytes, message: None }
+        Assembler { message_max_bytes, binary: Binary::Refused, message: None }
+    }
+
+    /// The same, for one that takes binary messages too.
+    #[must_use]
+    pub fn taking_binary(self) -> Assembler {
+        Assembler { binary: Binary::Taken, ..self }
     }
 
     /// Longest message.
@@ -43,9 +64,9 @@ impl Assembler {
             Kind::Ping => Ok(Some(Incoming::Ping(frame.payload.freeze()))),
             Kind::Pong => Ok(Some(Incoming::Pong)),
             Kind::Close => close_code(&frame.payload).map(|code| Some(Incoming::Close(code))),
-            Kind::Binary if self.message.is_none() => Err(Violation::Binary),
-            Kind::Text if self.message.is_none() => self.fragment(BytesMut::new(), frame),
-            Kind::Text | Kind::Binary => Err(Violation::Protocol),
+            Kind::Text | Kind::Binary if self.message.is_some() => Err(Violation::Protocol),
+            Kind::Binary if self.binary == Binary::Refused => Err(Violation::Binary),
+            Kind::Text | Kind::Binary => self.fragment(Message { kind: frame.kind, bytes: BytesMut::new() }, frame),
             Kind::Continuation => {
                 let so_far = self.message.take().ok_or(Violation::Protocol)?;
                 self.fragment(so_far, frame)
@@ -53,20 +74,23 @@ impl Assembler {
         }
     }
 
-    fn fragment(&mut self, mut message: BytesMut, frame: Frame) -> Result<Option<Incoming>, Violation> {
-        if message.len() + frame.payload.len() > self.message_max_bytes {
+    fn fragment(&mut self, mut message: Message, frame: Frame) -> Result<Option<Incoming>, Violation> {
+        if message.bytes.len() + frame.payload.len() > self.message_max_bytes {
             return Err(Violation::TooLarge);
         }
-        if message.is_empty() {
-            message = frame.payload;
+        if message.bytes.is_empty() {
+            message.bytes = frame.payload;
         } else {
-            message.extend_from_slice(&frame.payload);
+            message.bytes.extend_from_slice(&frame.payload);
         }
         if !frame.is_final {
             self.message = Some(message);
             return Ok(None);
         }
-        String::from_utf8(message.into()).map(|text| Some(Incoming::Text(text))).map_err(|_| Violation::Utf8)
+        if message.kind == Kind::Binary {
+            return Ok(Some(Incoming::Binary(message.bytes.freeze())));
+        }
+        String::from_utf8(message.bytes.into()).map(|text| Some(Incoming::Text(text))).map_err(|_| Violation::Utf8)
     }
 }
 

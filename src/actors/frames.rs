@@ -22,9 +22,16 @@ pub struct Frames<S> {
 }
 
 impl<S> Frames<S> {
-    /// Reads messages of at most `message_max_bytes`.
+    /// Reads messages of at most `message_max_bytes`. A binary one is a violation, by its first header.
     pub fn new(bytes: S, message_max_bytes: usize) -> Frames<S> {
         Frames { bytes, assembler: Assembler::new(message_max_bytes), buffer: BytesMut::new(), is_over: false }
+    }
+
+    /// The same, of an actor that takes binary messages too.
+    #[must_use]
+    pub fn taking_binary(mut self) -> Frames<S> {
+        self.assembler = self.assembler.taking_binary();
+        self
     }
 
     fn next(&mut self) -> Option<Incoming> {
@@ -107,6 +114,17 @@ mod tests {
         assert_eq!(read(&bytes), []);
         assert_eq!(read(&[bytes, masked(0x80, b"a")].concat()), [Incoming::Bad(Violation::TooLarge)]);
         assert_eq!(read(&masked(0x81, &[b'a'; 1_001])), [Incoming::Bad(Violation::TooLarge)]);
+    }
+
+    #[test]
+    fn binary_messages_come_whole_where_they_are_taken() {
+        let bytes =
+            [masked(0x02, &[0xff]), masked(0x89, b"p"), masked(0x80, &[0xfe]), masked(0x81, b"t"), masked(0x02, b"x"), masked(0x82, b"y")];
+        let chunk: Result<Bytes, PayloadError> = Ok(Bytes::from(bytes.concat()));
+        let read = Frames::new(stream::iter([chunk]), 1_000).taking_binary().collect::<Vec<_>>().now_or_never();
+        let binary = Incoming::Binary(Bytes::from_static(&[0xff, 0xfe]));
+        let expected = vec![Incoming::Ping(Bytes::from_static(b"p")), binary, text("t"), Incoming::Bad(Violation::Protocol)];
+        assert_eq!(read, Some(expected));
     }
 
     #[test]

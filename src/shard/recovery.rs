@@ -66,6 +66,11 @@ pub fn encode_mark(key: &[u8], mark: &Mark) -> Option<Vec<u8>> {
     }
 }
 
+/// Whether a vote is older than the term of an entry: nothing is appended in a term before the vote for it is synced.
+pub fn is_behind(vote: Option<Vote>, entry: Option<LogId>) -> bool {
+    entry.is_some_and(|entry| *entry.leader_id > vote.map_or(0, |vote| vote.leader_id.term))
+}
+
 /// Records as they lie on the disk.
 pub trait Records {
     type Bytes: AsRef<[u8]>;
@@ -110,6 +115,9 @@ impl Recovery<'_> {
             }
             tail.add_found(entry, value.len() as u64, keep_bytes).map_err(|gap| self.damaged(Place::Entry { shard, index }, gap))?;
         }
+        if is_behind(vote, tail.last()) {
+            return Err(self.vote_is_behind(shard));
+        }
         if let Some(committed) = committed.filter(|committed| Some(*committed) > tail.last()) {
             let place = Place::Entry { shard, index: committed.index };
             return Err(self.damaged(place, "it was committed, and is gone"));
@@ -130,6 +138,11 @@ impl Recovery<'_> {
     /// Something is not what was written.
     pub fn damaged(&self, place: Place, reason: impl ToString) -> ShardError {
         ShardError::LogDamaged { path: self.path.to_owned(), place, reason: reason.to_string() }
+    }
+
+    /// The vote is older than what was appended under a later one: it is not the last that was given.
+    pub fn vote_is_behind(&self, shard: ShardId) -> ShardError {
+        self.damaged(Place::Mark { shard, mark: MarkKind::Vote.name() }, "it is older than what was taken from a leader since")
     }
 
     fn mark<T: DeserializeOwned>(&self, shard: ShardId, kind: MarkKind, records: &impl Records) -> Result<Option<T>, ShardError> {

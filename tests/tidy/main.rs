@@ -9,3 +9,4 @@ mod logs;
 mod docs;
 mod terminal;
 mod walk;
+mod mutants;

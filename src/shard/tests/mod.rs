@@ -10,6 +10,7 @@ mod restart;
 mod damage;
 mod crash;
 mod anywhere;
+mod power;
 mod time;
 mod snapshots;
 mod homes;
