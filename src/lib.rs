@@ -18,3 +18,6 @@ pub mod node;
 pub mod client;
 pub mod history;
 pub mod cli;
+#[cfg(test)]
+#[path = "../fuzz/checks/corpus.rs"]
+mod fuzz_corpus;

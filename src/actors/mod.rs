@@ -17,6 +17,7 @@ pub mod rate;
 pub mod admission;
 pub mod edge;
 pub mod wire;
+pub mod assembler;
 pub mod frames;
 pub mod socket;
 pub mod says;
@@ -47,3 +48,6 @@ pub mod fakes;
 #[cfg(test)]
 #[path = "house_for_tests.rs"]
 pub mod house;
+#[cfg(test)]
+#[path = "../../fuzz/checks/actors.rs"]
+mod fuzz_checks;

@@ -98,10 +98,10 @@ pub trait ShardOps: Send + Sync {
 
 /// A question to a leader.
 #[derive(Debug, Serialize, Deserialize)]
-struct Question {
-    group: Group,
+pub(super) struct Question {
+    pub(super) group: Group,
     /// None: only the members are asked for.
-    step: Option<Step>,
+    pub(super) step: Option<Step>,
 }
 
 /// Asks leaders, wherever they are.

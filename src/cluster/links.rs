@@ -33,6 +33,9 @@ mod tls;
 mod lanes_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[path = "../../fuzz/checks/links.rs"]
+mod fuzz_checks;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

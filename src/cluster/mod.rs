@@ -32,3 +32,6 @@ pub mod membership_wipe;
 pub mod status;
 #[cfg(test)]
 mod fakes_for_tests;
+#[cfg(test)]
+#[path = "../../fuzz/checks/cluster.rs"]
+mod fuzz_checks;

@@ -10,6 +10,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::Config;
 use super::secret::{ApiKey, Role, Secret};
 
@@ -20,6 +22,9 @@ pub const FILE_NAME: &str = "secrets.toml";
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
+    /// Of the rest, so that a file with a flipped bit is not taken for one with other secrets. One that was made by hand needs none.
+    #[serde(default)]
+    check: Option<String>,
     pub auth: AuthSecrets,
     pub cluster: ClusterSecrets,
 }
@@ -168,7 +173,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 
 fn draw() -> Secrets {
     let admin = ApiKey { name: "local".to_owned(), key: random(), role: Role::Admin };
-    Secrets { auth: AuthSecrets { jwt_secret: random(), api_keys: vec![admin] }, cluster: ClusterSecrets { secret: random() } }
+    Secrets { check: None, auth: AuthSecrets { jwt_secret: random(), api_keys: vec![admin] }, cluster: ClusterSecrets { secret: random() } }
 }
 
 /// 32 random bytes as text that needs no quoting anywhere.
@@ -181,7 +186,9 @@ fn random() -> Secret {
 fn text_of(secrets: &Secrets) -> String {
     let mut text = format!(
         "# Made by a node at its first start, for use on this machine. Whoever has it can publish, read everything, be any user, and be a node of the cluster.\n\
+         check = \"{}\"\n\n\
          [auth]\njwt_secret = \"{}\"\n",
+        check_of(secrets),
         secrets.auth.jwt_secret.expose()
     );
     let key = |key: &ApiKey| format!("{{ name = \"{}\", key = \"{}\", role = \"{}\" }}", key.name, key.key.expose(), key.role.as_str());
@@ -190,9 +197,18 @@ fn text_of(secrets: &Secrets) -> String {
     text + &format!("\n[cluster]\nsecret = \"{}\"\n", secrets.cluster.secret.expose())
 }
 
+fn check_of(secrets: &Secrets) -> String {
+    let key = |key: &ApiKey| format!("{}\n{}\n{}\n", key.name, key.key.expose(), key.role.as_str());
+    let keys: String = secrets.auth.api_keys.iter().map(key).collect();
+    let all = format!("{}\n{keys}{}", secrets.auth.jwt_secret.expose(), secrets.cluster.secret.expose());
+    format!("{:016x}", xxh3_64(all.as_bytes()))
+}
+
 fn parse(text: &str) -> Option<Secrets> {
     use figment::providers::{Format as _, Toml};
-    figment::Figment::from(Toml::string(text)).extract().ok()
+    let mut secrets: Secrets = figment::Figment::from(Toml::string(text)).extract().ok()?;
+    let is_whole = secrets.check.take().is_none_or(|check| check == check_of(&secrets));
+    is_whole.then_some(secrets)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use crate::ledger::ids::{EngagementId, IdError, UserId};
 use crate::ledger::time::Millis;
 use crate::protocol::code::Code;
-use crate::protocol::duration;
+use crate::protocol::{duration, percent};
 
 use super::problem::Problem;
 
@@ -46,24 +46,9 @@ pub fn node(request: &HttpRequest) -> Result<String, Problem> {
 fn id<T>(request: &HttpRequest, segment: usize, field: &str, parse: fn(&str) -> Result<T, IdError>) -> Result<T, Problem> {
     let bad = |detail: String| Problem::new(Code::BadRequest, format!("`{field}` in the path {detail}")).field(field);
     let sent = request.uri().path().split('/').nth(segment).unwrap_or_default();
-    let bytes = percent_decoded(sent).ok_or_else(|| bad("has a `%` that no two hexadecimal digits follow".to_owned()))?;
+    let bytes = percent::decoded(sent).ok_or_else(|| bad("has a `%` that no two hexadecimal digits follow".to_owned()))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| bad("is not UTF-8".to_owned()))?;
     parse(text).map_err(|error| bad(format!("is not an id: {error}")))
-}
-
-fn percent_decoded(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let high = char::from(rest.next()?).to_digit(16)?;
-            let low = char::from(rest.next()?).to_digit(16)?;
-            bytes.push(u8::try_from(high * 16 + low).expect("two hexadecimal digits make a byte"));
-        } else {
-            bytes.push(byte);
-        }
-    }
-    Some(bytes)
 }
 
 /// The parameters of a query. Each is taken once; what is left over is unknown.

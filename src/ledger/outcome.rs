@@ -184,7 +184,12 @@ impl OutcomeLog {
         let first = skip / SEGMENT_OUTCOMES;
         let outcomes = self.segments.iter().skip(first).flat_map(|segment| segment.iter());
         let skip_in_first = skip - first.min(self.segments.len()) * SEGMENT_OUTCOMES;
-        Ok(outcomes.skip(skip_in_first).take(limit).zip(after + 1..).map(|(outcome, number)| (number, outcome.clone())).collect())
+        Ok(outcomes
+            .skip(skip_in_first)
+            .take(limit)
+            .zip(after.saturating_add(1)..)
+            .map(|(outcome, number)| (number, outcome.clone()))
+            .collect())
     }
 
     /// The kept outcomes of one engagement of one user, oldest first.

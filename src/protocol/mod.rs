@@ -12,4 +12,8 @@ mod object;
 pub mod batch;
 pub mod token;
 pub mod duration;
+pub mod percent;
 pub mod api;
+#[cfg(test)]
+#[path = "../../fuzz/checks/protocol.rs"]
+mod fuzz_checks;

@@ -48,6 +48,8 @@ pub enum Request {
     Truncate {
         log: Arc<LogShared>,
         removed: Range<u64>,
+        /// The last entry that stays.
+        last: Option<LogId>,
     },
     Purge {
         log: Arc<LogShared>,
@@ -145,6 +147,8 @@ struct Batch {
     purged: BTreeMap<ShardId, Option<LogId>>,
     /// Groups whose committed mark is taken away.
     uncommitted: Vec<ShardId>,
+    /// Where the logs of groups end, after the last of what was asked.
+    ends: BTreeMap<ShardId, Option<LogId>>,
     /// Groups that append, and the last index of theirs.
     appended: BTreeMap<ShardId, (Arc<LogShared>, u64)>,
     waiting: Vec<Waiting>,
@@ -201,7 +205,11 @@ impl Worker {
         match request {
             Request::Append { log, entries, bytes, flushed } => {
                 let shard = log.shard();
-                let last_index = entries.last().map_or(0, |last| last.log_id.index);
+                let last = entries.last().map(|last| last.log_id);
+                let last_index = last.map_or(0, |last| last.index);
+                if last.is_some() {
+                    batch.ends.insert(shard, last);
+                }
                 batch.bytes += bytes;
                 batch.entries.extend(entries.into_iter().map(|entry| ((shard, entry.log_id.index), Change::Put(entry))));
                 batch.appended.insert(shard, (log.clone(), last_index));
@@ -211,7 +219,8 @@ impl Worker {
                 batch.votes.insert(log.shard(), vote);
                 batch.waiting.push(Waiting::Mark(done));
             }
-            Request::Truncate { log, removed } => {
+            Request::Truncate { log, removed, last } => {
+                batch.ends.insert(log.shard(), last);
                 let removed = if mutant!(TruncationNotWritten) { 0..0 } else { removed };
                 batch.entries.extend(removed.map(|index| ((log.shard(), index), Change::Delete)));
             }
@@ -222,6 +231,8 @@ impl Worker {
             Request::Leftover { shard, indexes } => self.delete_later(shard, indexes),
             Request::ForgetCommitted { shard, done } => {
                 batch.uncommitted.push(shard);
+                // Newest first, a crash in between leaves a log that is merely shorter.
+                batch.ends.insert(shard, None);
                 batch.waiting.push(Waiting::Mark(done));
             }
             Request::ForgetPurged { shard, done } => self.leaving.push((shard, done)),
@@ -281,7 +292,8 @@ impl Worker {
         marks.retain(|(shard, mark)| !matches!(mark, Mark::Committed(_)) || !batch.uncommitted.contains(shard));
         marks.extend(batch.uncommitted.iter().map(|shard| (*shard, Mark::Committed(None))));
         let entries = batch.entries.into_iter().map(|((shard, index), change)| (shard, index, change)).collect();
-        self.store(Write { entries, marks, durability });
+        let ends = batch.ends.into_iter().collect();
+        self.store(Write { entries, marks, ends, durability });
         batch.waiting
     }
 

@@ -4,15 +4,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
-use serde::de::DeserializeOwned;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Slice};
 
 use super::error::{Place, ShardError};
-use super::record::{self, RecordError};
-use super::store::{Change, Durability, Loaded, LogStore, Mark, Write};
-use super::tail::Tail;
-use super::types::{Entry, LogId, Vote};
-use super::witness::Witness;
+use super::record;
+use super::recovery::{MarkKind, Records, Recovery, encode_mark, entry_key, index_of};
+use super::store::{Change, Durability, Loaded, LogStore, Write};
+use super::types::Entry;
+use super::witness::{Ends, Witness};
 use crate::ledger::ids::ShardId;
 
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
@@ -32,47 +31,6 @@ struct Open {
     database: Database,
     entries: Keyspace,
     marks: Keyspace,
-}
-
-#[derive(Clone, Copy)]
-enum MarkKind {
-    Vote,
-    Committed,
-    Purged,
-}
-
-impl MarkKind {
-    fn of(mark: &Mark) -> MarkKind {
-        match mark {
-            Mark::Vote(_) => MarkKind::Vote,
-            Mark::Committed(_) => MarkKind::Committed,
-            Mark::Purged(_) => MarkKind::Purged,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            MarkKind::Vote => "vote",
-            MarkKind::Committed => "committed mark",
-            MarkKind::Purged => "purged mark",
-        }
-    }
-
-    fn key(self, shard: ShardId) -> [u8; 3] {
-        let [high, low] = shard.0.to_be_bytes();
-        [high, low, self as u8]
-    }
-}
-
-fn entry_key(shard: ShardId, index: u64) -> [u8; 10] {
-    let mut key = [0; 10];
-    key[..2].copy_from_slice(&shard.0.to_be_bytes());
-    key[2..].copy_from_slice(&index.to_be_bytes());
-    key
-}
-
-fn index_of(key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(key.get(2..10)?.try_into().ok()?))
 }
 
 impl Disk {
@@ -101,35 +59,45 @@ impl Disk {
         ShardError::Log { path: self.path.clone(), reason: error.to_string() }
     }
 
-    fn damaged(&self, place: Place, reason: impl ToString) -> ShardError {
-        ShardError::LogDamaged { path: self.path.clone(), place, reason: reason.to_string() }
+    fn recovery(&self) -> Recovery<'_> {
+        Recovery { path: &self.path }
+    }
+}
+
+/// The database, as far as a recovery reads it.
+struct DiskRecords<'d> {
+    disk: &'d Disk,
+    open: Open,
+}
+
+impl Records for DiskRecords<'_> {
+    type Bytes = Slice;
+
+    fn mark(&self, kind: MarkKind, shard: ShardId) -> Result<Option<Slice>, ShardError> {
+        self.open.marks.get(kind.key(shard)).map_err(|error| self.disk.failed(error))
     }
 
-    fn unreadable(&self, place: Place, error: RecordError) -> ShardError {
-        match error {
-            RecordError::Version(found) => ShardError::OtherVersion { path: self.path.clone(), found: u32::from(found) },
-            _ => self.damaged(place, error),
-        }
+    fn first_index(&self, shard: ShardId) -> Result<Option<u64>, ShardError> {
+        let Some(first) = self.open.entries.prefix(shard.0.to_be_bytes()).next() else { return Ok(None) };
+        Ok(index_of(&first.key().map_err(|error| self.disk.failed(error))?))
     }
 
-    fn mark<T: DeserializeOwned>(&self, open: &Open, shard: ShardId, kind: MarkKind) -> Result<Option<T>, ShardError> {
-        let key = kind.key(shard);
-        let Some(value) = open.marks.get(key).map_err(|error| self.failed(error))? else { return Ok(None) };
-        record::decode(&key, &value).map(Some).map_err(|error| self.unreadable(Place::Mark { shard, mark: kind.name() }, error))
-    }
-
-    fn entry(&self, shard: ShardId, index: u64, value: &[u8]) -> Result<Entry, ShardError> {
-        let entry: Entry =
-            record::decode(&entry_key(shard, index), value).map_err(|error| self.unreadable(Place::Entry { shard, index }, error))?;
-        if entry.log_id.index != index {
-            return Err(self.damaged(Place::Entry { shard, index }, "it holds another entry"));
-        }
-        Ok(entry)
+    fn entries(&self, shard: ShardId, first: u64) -> impl Iterator<Item = Result<(Slice, Slice), ShardError>> {
+        let found = self.open.entries.range(entry_key(shard, first)..=entry_key(shard, u64::MAX));
+        found.map(|pair| pair.into_inner().map_err(|error| self.disk.failed(error)))
     }
 }
 
 #[cfg(test)]
 impl Disk {
+    /// Writes what is in memory into tables, as the database does itself once it is enough.
+    pub fn make_tables(&self) {
+        let open = self.opened().unwrap();
+        for keyspace in [&open.entries, &open.marks] {
+            keyspace.rotate_memtable_and_wait().unwrap();
+        }
+    }
+
     /// Flips a bit of an entry.
     pub fn bend_entry(&self, shard: ShardId, index: u64) {
         let open = self.opened().unwrap();
@@ -142,33 +110,16 @@ impl Disk {
 
 impl LogStore for Disk {
     fn load(&self, shard: ShardId, keep_bytes: u64) -> Result<Loaded, ShardError> {
-        let open = self.opened()?;
-        let vote: Option<Vote> = self.mark(&open, shard, MarkKind::Vote)?;
-        let committed: Option<LogId> = self.mark(&open, shard, MarkKind::Committed)?;
-        let purged: Option<LogId> = self.mark(&open, shard, MarkKind::Purged)?;
-        let first_kept = purged.map_or(0, |purged| purged.index + 1);
-
-        let first_on_disk = match open.entries.prefix(shard.0.to_be_bytes()).next() {
-            Some(first) => index_of(&first.key().map_err(|error| self.failed(error))?).unwrap_or(first_kept),
-            None => first_kept,
-        };
-        let mut tail = Tail::found(vote, committed, purged);
-        for pair in open.entries.range(entry_key(shard, first_kept)..=entry_key(shard, u64::MAX)) {
-            let (key, value) = pair.into_inner().map_err(|error| self.failed(error))?;
-            let index = index_of(&key).unwrap_or(u64::MAX);
-            let entry = self.entry(shard, index, &value)?;
-            tail.add_found(entry, value.len() as u64, keep_bytes).map_err(|gap| self.damaged(Place::Entry { shard, index }, gap))?;
-        }
-        self.witness.check(shard, vote, tail.last())?;
-        if let Some(committed) = committed.filter(|committed| Some(*committed) > tail.last()) {
-            let place = Place::Entry { shard, index: committed.index };
-            return Err(self.damaged(place, "it was committed, and is gone"));
-        }
-        Ok(Loaded { tail, leftover: first_on_disk.min(first_kept)..first_kept })
+        let records = DiskRecords { disk: self, open: self.opened()? };
+        let loaded = self.recovery().load(shard, &records, keep_bytes)?;
+        self.witness.check(shard, loaded.tail.vote(), loaded.tail.last())?;
+        Ok(loaded)
     }
 
     fn write(&self, write: Write) -> Result<(), ShardError> {
         let open = self.opened()?;
+        self.witness.about_to_write(&write);
+        let ends = Ends::of(&write);
         let mut batch = open.database.batch().durability(match write.durability {
             Durability::Synced => Some(PersistMode::SyncData),
             Durability::Later => None,
@@ -187,14 +138,9 @@ impl LogStore for Disk {
                 None => batch.remove(&open.marks, key),
             }
         }
-        for (shard, mark) in &write.marks {
-            if matches!(mark, Mark::Committed(None)) {
-                self.witness.forget(*shard);
-            }
-        }
         batch.commit().map_err(|error| self.failed(error))?;
         if write.durability == Durability::Synced {
-            self.witness.synced(write.marks.into_iter());
+            self.witness.synced(ends);
         }
         Ok(())
     }
@@ -212,12 +158,12 @@ impl LogStore for Disk {
                 return Ok(entries);
             }
             if index_of(&key) != Some(expected) {
-                return Err(self.damaged(Place::Entry { shard, index: expected }, "it is gone"));
+                return Err(self.recovery().damaged(Place::Entry { shard, index: expected }, "it is gone"));
             }
-            entries.push(self.entry(shard, expected, &value)?);
+            entries.push(self.recovery().entry(shard, expected, &value)?);
         }
         match u64::try_from(entries.len()).expect("a usize fits") + range.start {
-            next if next < range.end => Err(self.damaged(Place::Entry { shard, index: next }, "it is gone")),
+            next if next < range.end => Err(self.recovery().damaged(Place::Entry { shard, index: next }, "it is gone")),
             _ => Ok(entries),
         }
     }
@@ -225,13 +171,5 @@ impl LogStore for Disk {
     fn close(&self) {
         self.witness.close();
         self.open.write().expect("no holder panics").take();
-    }
-}
-
-/// None: the mark is taken away.
-fn encode_mark(key: &[u8], mark: &Mark) -> Option<Vec<u8>> {
-    match mark {
-        Mark::Vote(vote) => Some(record::encode(key, vote)),
-        Mark::Committed(id) | Mark::Purged(id) => id.as_ref().map(|id| record::encode(key, id)),
     }
 }

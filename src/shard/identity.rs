@@ -6,13 +6,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::ShardError;
 use super::files;
 use crate::dice::dice;
 use crate::ports::peers::NodeId;
 
-const VERSION: u32 = 2;
+/// The second had no checksum.
+const VERSION: u32 = 3;
 /// The first node of a cluster; later ones get theirs from the cluster, and no id is ever given twice.
 pub(super) const FIRST_NODE: NodeId = NodeId(1);
 
@@ -56,6 +58,16 @@ struct Versioned {
     version: u32,
     #[serde(flatten)]
     papers: Written,
+    /// Over all else: an id with a flipped bit is an id still, and would make this node another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
+}
+
+impl Versioned {
+    fn sum(&self) -> String {
+        let plain = serde_json::to_vec(&(self.version, &self.papers)).expect("papers are plain data");
+        format!("{:016x}", xxh3_64(&plain))
+    }
 }
 
 impl Papers {
@@ -102,9 +114,22 @@ impl Papers {
             Papers::Joined(identity) => Written::Joined(identity),
             Papers::Member(identity) => Written::Member(identity),
         };
-        let json = serde_json::to_vec_pretty(&Versioned { version: VERSION, papers }).expect("papers are plain data");
+        let mut versioned = Versioned { version: VERSION, papers, checksum: None };
+        versioned.checksum = Some(versioned.sum());
+        let json = serde_json::to_vec_pretty(&versioned).expect("papers are plain data");
         let path = path_in(folder);
         files::replace(&path, |out| out.write_all(&json)).map_err(|source| ShardError::Io { what: "writing", path, source })
+    }
+}
+
+impl Papers {
+    fn of(written: Written) -> Papers {
+        match written {
+            Written::Founding(identity) => Papers::Founding(identity),
+            Written::Joining { node_uuid } => Papers::Joining { node_uuid },
+            Written::Joined(identity) => Papers::Joined(identity),
+            Written::Member(identity) => Papers::Member(identity),
+        }
     }
 }
 
@@ -113,22 +138,26 @@ fn path_in(folder: &Path) -> PathBuf {
 }
 
 fn parse(text: &str, path: &Path) -> Result<Papers, ShardError> {
-    let damaged = |error: serde_json::Error| ShardError::Identity { path: path.to_owned(), reason: error.to_string() };
+    let refused = |reason: String| ShardError::Identity { path: path.to_owned(), reason };
+    let damaged = |error: serde_json::Error| refused(error.to_string());
     let value: serde_json::Value = serde_json::from_str(text).map_err(damaged)?;
+    let has_checksum = value.get("checksum").is_some();
     match value["version"].as_u64() {
         // Written by the first version, which knew clusters of one only.
-        Some(1) => Ok(Papers::Member(serde_json::from_value(value).map_err(damaged)?)),
-        Some(version) if version == u64::from(VERSION) => {
+        Some(1) if !has_checksum => Ok(Papers::Member(serde_json::from_value(value).map_err(damaged)?)),
+        Some(version @ 1..=3) => {
             let written: Versioned = serde_json::from_value(value).map_err(damaged)?;
-            Ok(match written.papers {
-                Written::Founding(identity) => Papers::Founding(identity),
-                Written::Joining { node_uuid } => Papers::Joining { node_uuid },
-                Written::Joined(identity) => Papers::Joined(identity),
-                Written::Member(identity) => Papers::Member(identity),
-            })
+            // A version with a flipped bit must not be a way around it.
+            if (has_checksum || version > 2) && written.checksum.as_ref() != Some(&written.sum()) {
+                return Err(refused("its checksum does not match".to_owned()));
+            }
+            Ok(Papers::of(written.papers))
         }
-        Some(found) => Err(ShardError::OtherVersion { path: path.to_owned(), found: u32::try_from(found).unwrap_or(u32::MAX) }),
-        None => Err(ShardError::Identity { path: path.to_owned(), reason: "it has no version".to_owned() }),
+        Some(found) if !has_checksum || found > u64::from(VERSION) => {
+            Err(ShardError::OtherVersion { path: path.to_owned(), found: u32::try_from(found).unwrap_or(u32::MAX) })
+        }
+        Some(_) => Err(refused("its version is damaged".to_owned())),
+        None => Err(refused("it has no version".to_owned())),
     }
 }
 
@@ -188,7 +217,23 @@ mod tests {
         let error = |text: &str| parse(text, Path::new("node.json")).unwrap_err().to_string();
         assert!(error("{").contains("node.json is damaged"));
         assert!(error(r#"{"version":2,"state":"member"}"#).contains("node.json is damaged"));
+        assert!(error(r#"{"version":3,"state":"joining","node_uuid":"u"}"#).contains("its checksum does not match"));
         assert!(error(r#"{"version":9,"state":"member"}"#).contains("another version of this program (format 9)"));
+    }
+
+    #[test]
+    fn any_changed_bit_of_the_papers_is_refused_or_means_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let Papers::Founding(identity) = Papers::found(16) else { panic!("it founds") };
+        let papers = Papers::Member(identity);
+        papers.write(folder.path()).unwrap();
+        let good = std::fs::read(path_in(folder.path())).unwrap();
+        for bit in 0..good.len() * 8 {
+            let mut bent = good.clone();
+            bent[bit / 8] ^= 1 << (bit % 8);
+            let read = std::str::from_utf8(&bent).map(|text| parse(text, Path::new("node.json")));
+            assert!(!matches!(read, Ok(Ok(other)) if other != papers), "bit {bit}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::ShardError;
 use super::files;
@@ -30,6 +31,14 @@ pub struct Left {
 struct Kept {
     version: u32,
     index: u64,
+    /// A number with a flipped bit is a number still.
+    checksum: String,
+}
+
+impl Kept {
+    fn of(index: u64) -> Kept {
+        Kept { version: VERSION, index, checksum: format!("{:016x}", xxh3_64(&index.to_le_bytes())) }
+    }
 }
 
 impl Left {
@@ -53,7 +62,7 @@ impl Left {
     /// The node is about to empty its log: the group is that far. Blocks for a sync.
     pub fn note(&self, index: u64) -> io::Result<()> {
         if let Some(path) = &self.path {
-            let kept = serde_json::to_vec(&Kept { version: VERSION, index }).expect("it is plain data");
+            let kept = serde_json::to_vec(&Kept::of(index)).expect("it is plain data");
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
@@ -88,6 +97,9 @@ fn read(path: &Path) -> Result<Option<u64>, ShardError> {
     if kept.version != VERSION {
         return Err(ShardError::OtherVersion { path: path.to_owned(), found: kept.version });
     }
+    if kept.checksum != Kept::of(kept.index).checksum {
+        return Err(damaged("its checksum does not match".to_owned()));
+    }
     Ok(Some(kept.index))
 }
 
@@ -111,8 +123,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         Left::open(ShardId(3), Some(folder.path())).unwrap().note(41).unwrap();
         let path = path_of(folder.path(), ShardId(3));
-        fs::write(&path, "{").unwrap();
-        let error = Left::open(ShardId(3), Some(folder.path())).unwrap_err();
-        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        let other = fs::read_to_string(&path).unwrap().replace("41", "45");
+        for text in ["{", &other] {
+            fs::write(&path, text).unwrap();
+            let error = Left::open(ShardId(3), Some(folder.path())).unwrap_err();
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        }
     }
 }

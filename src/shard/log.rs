@@ -285,7 +285,9 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             );
         }
         match &self.disk {
-            Some(disk) if !removed.is_empty() => disk.committer.send(Request::Truncate { log: self.shared.clone(), removed }).await,
+            Some(disk) if !removed.is_empty() => {
+                disk.committer.send(Request::Truncate { log: self.shared.clone(), removed, last: last_log_id }).await
+            }
             _ => Ok(()),
         }
     }

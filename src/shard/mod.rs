@@ -33,6 +33,7 @@ mod record;
 mod sizes;
 mod tail;
 mod store;
+mod recovery;
 mod witness;
 mod disk;
 mod ram_disk;
@@ -71,6 +72,9 @@ mod backup;
 mod state_hash;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[path = "../../fuzz/checks/shard.rs"]
+mod fuzz_checks;
 
 pub use change_error::ChangeError;
 pub use config::ShardsConfig;

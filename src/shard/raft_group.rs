@@ -22,6 +22,7 @@ use super::left::Left;
 use super::log::{GroupLog, LogDisk, LogShared};
 use super::machine::{Machine, MachineShared};
 use super::network::Network;
+use super::recovery::{Recovery, is_behind};
 use super::seat::Seat;
 use super::seldom::Seldom;
 use super::sending::Sending;
@@ -286,9 +287,14 @@ impl Opened {
         let (snapshots, restored) = SnapshotStore::open(id, &folder, content)?;
         let (log, leftover) = GroupLog::load(id, disk.clone(), common.config.tuning.tail_bytes_max)?;
         let restored_to = restored.as_ref().and_then(|meta| meta.last_log_id);
-        match log.shared().purged() {
-            Some(purged) if restored_to < Some(purged) => {
-                Err(ShardError::SnapshotMissing { path: snapshots.path(), shard: id, purged: purged.index })
+        if is_behind(log.shared().vote(), restored_to) {
+            return Err(Recovery { path: &data_dir.join("log") }.vote_is_behind(id));
+        }
+        let (purged, first_kept) = (log.shared().purged(), log.shared().kept().start);
+        match first_kept.checked_sub(1) {
+            // A log that was never purged may begin behind a snapshot too: that of a backup.
+            Some(before) if restored_to < purged || restored_to.is_none_or(|restored| restored.index < before) => {
+                Err(ShardError::SnapshotMissing { path: snapshots.path(), shard: id, purged: before })
             }
             _ => Ok(Opened { log, leftover, snapshots: Arc::new(snapshots), restored, left: Left::open(id, Some(data_dir))? }),
         }

@@ -4,7 +4,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::Xxh3;
 
 const VERSION: u8 = 2;
-const HEAD_BYTES: usize = 1 + 8;
+/// Length of the head.
+pub const HEAD_BYTES: usize = 1 + 8;
 
 /// Why a record can't be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,12 +22,17 @@ pub enum RecordError {
 
 /// Encodes a value that will lie under `key`.
 pub fn encode<T: Serialize>(key: &[u8], value: &T) -> Vec<u8> {
-    let mut record = vec![0; HEAD_BYTES];
-    record[0] = VERSION;
+    let record = vec![0; HEAD_BYTES];
     let mut record = postcard::to_extend(value, record).expect("all our types have a postcard form");
-    let checksum = checksum(key, &record[HEAD_BYTES..]);
-    record[1..HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    seal(key, &mut record);
     record
+}
+
+/// Sets the head of a record whose value stands behind it.
+pub fn seal(key: &[u8], record: &mut [u8]) {
+    let checksum = checksum(key, &record[HEAD_BYTES..]);
+    record[0] = VERSION;
+    record[1..HEAD_BYTES].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// Checks a record, and gives the bytes of its value.

@@ -36,6 +36,8 @@ pub struct Loaded {
 pub struct Write {
     pub entries: Vec<(ShardId, u64, Change<Entry>)>,
     pub marks: Vec<(ShardId, Mark)>,
+    /// Where the logs of groups end afterwards, of those that were appended to or truncated.
+    pub ends: Vec<(ShardId, Option<LogId>)>,
     pub durability: Durability,
 }
 

@@ -116,7 +116,7 @@ async fn empty_log(committer: &Committer, log: &Arc<LogShared>) -> std::io::Resu
     let mut left = log.kept();
     while !left.is_empty() {
         let first = left.end.saturating_sub(DELETIONS_AT_A_TIME).max(left.start);
-        committer.send(Request::Truncate { log: log.clone(), removed: first..left.end }).await?;
+        committer.send(Request::Truncate { log: log.clone(), removed: first..left.end, last: None }).await?;
         left.end = first;
     }
     let (done, is_done) = oneshot::channel();

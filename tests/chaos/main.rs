@@ -22,6 +22,7 @@ mod scenario;
 mod lines;
 mod changes;
 
+mod damage;
 mod smoke;
 mod leases;
 mod full;

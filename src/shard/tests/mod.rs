@@ -9,6 +9,7 @@ mod commands;
 mod restart;
 mod damage;
 mod crash;
+mod anywhere;
 mod power;
 mod time;
 mod snapshots;
