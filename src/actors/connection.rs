@@ -107,6 +107,16 @@ impl Connection {
         self.attached = Some(Attached::attach(&self.edge.sessions, self.line(), admitted));
     }
 
+    /// A ping costs a pong, so it counts as a message does. One that comes too fast has no answer.
+    fn pinged(&mut self, bytes: &[u8], context: &mut WebsocketContext<Self>) {
+        match self.bucket.take(clock::monotonic_ms()) {
+            Verdict::Taken => return context.pong(bytes),
+            Verdict::Refused => {}
+            Verdict::Ended => self.refuse(&too_fast()),
+        }
+        counter!(names::LIMITED_TOTAL, "limit" => "messages_per_second").increment(1);
+    }
+
     /// Lets a message pass, unless there are too many of them.
     fn limited(&mut self, message: Result<ClientMessage, Refusal>) -> Result<ClientMessage, Refusal> {
         match self.bucket.take(clock::monotonic_ms()) {
@@ -215,7 +225,7 @@ impl StreamHandler<Incoming> for Connection {
             // Until the client has heard of the end, what it says means nothing.
             _ if self.line().is_closing() => {}
             Incoming::Text(text) => self.text(&text),
-            Incoming::Ping(bytes) => context.pong(&bytes),
+            Incoming::Ping(bytes) => self.pinged(&bytes, context),
             Incoming::Pong => {}
             Incoming::Bad(violation) => self.bad(violation),
         }
