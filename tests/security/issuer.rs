@@ -1,5 +1,8 @@
 //! Issuers of tokens: key pairs made for the run, by which tokens are signed as an identity provider would.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, Mac as _};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
@@ -11,6 +14,7 @@ use crate::support::token::seconds_from_now;
 pub struct Issuer {
     pub algorithm: Algorithm,
     key: EncodingKey,
+    public_bytes: Vec<u8>,
     /// What everybody may know.
     pub public_pem: String,
     pub private_pem: String,
@@ -33,7 +37,7 @@ impl Issuer {
             Algorithm::ES256 => EncodingKey::from_ec_pem(pem),
             _ => EncodingKey::from_ed_pem(pem),
         };
-        Issuer { algorithm, key: key.expect("a key that signs"), public_pem, private_pem }
+        Issuer { algorithm, key: key.expect("a key that signs"), public_bytes: pair.public_key_raw().to_vec(), public_pem, private_pem }
     }
 
     /// Signs any claims; `kid` names the key in a set.
@@ -50,6 +54,9 @@ impl Issuer {
 
     /// The public key, as a member of a set.
     pub fn jwk(&self, kid: &str) -> Value {
+        if self.algorithm == Algorithm::EdDSA {
+            return json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": kid, "x": BASE64.encode(&self.public_bytes)});
+        }
         let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("a public key");
         jwk.common.key_id = Some(kid.to_owned());
         serde_json::to_value(jwk).expect("it is JSON")
@@ -63,9 +70,6 @@ pub fn claims(user: &str) -> Value {
 
 /// Claims under any header, signed with a secret by HS256, as a forger would who has read a public key.
 pub fn forged(header: &Value, claims: &Value, secret: &[u8]) -> String {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-    use hmac::{Hmac, Mac as _};
     let said = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret).expect("a key of any length");
     mac.update(said.as_bytes());

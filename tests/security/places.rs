@@ -95,7 +95,12 @@ async fn a_feed_too_many_is_refused() {
     expected.over_http(&api.send(feed()).await);
     expected.over_http(&api.get("/v1/outcomes?wait=1s").await);
     drop(open);
-    wait::until("the place is free again", || async { (api.get("/v1/outcomes").await.status == 200).then_some(()) }).await;
+    // That its reader is gone is noticed when there is something to tell.
+    wait::until("the place is free again", || async {
+        Api::publisher(narrow()).publish(&fresh("user"), &json!({"id": "x", "payload": 1})).await;
+        (api.get("/v1/outcomes").await.status == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

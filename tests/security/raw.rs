@@ -9,6 +9,9 @@ use crate::support::api::Answer;
 use crate::support::node::Node;
 use crate::support::wait::within;
 
+/// How long to look whether the other side has closed.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
 /// A connection to a node.
 pub struct Raw(TcpStream);
 
@@ -60,10 +63,24 @@ impl Raw {
         within("an answer", self.0.read_exact(&mut bytes)).await.ok().map(|_| bytes)
     }
 
+    /// Sends this again and again, until the other side has closed the connection.
+    pub async fn send_until_closed(&mut self, bytes: &[u8]) {
+        let sending = async {
+            let mut answer = [0; 4096];
+            while self.0.write_all(bytes).await.is_ok() {
+                let read = tokio::time::timeout(LOOK_EVERY, self.0.read(&mut answer)).await;
+                if matches!(read, Ok(Ok(0) | Err(_))) {
+                    return;
+                }
+            }
+        };
+        within("the end of the connection", sending).await;
+    }
+
     /// Whether the other side has closed it, as far as can be seen in a moment.
     pub async fn is_closed(&mut self) -> bool {
         let mut byte = [0];
-        matches!(tokio::time::timeout(Duration::from_millis(10), self.0.read(&mut byte)).await, Ok(Ok(0) | Err(_)))
+        matches!(tokio::time::timeout(LOOK_EVERY, self.0.read(&mut byte)).await, Ok(Ok(0) | Err(_)))
     }
 }
 

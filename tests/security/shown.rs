@@ -72,7 +72,7 @@ async fn session(node: &Node, planted: &mut Planted) {
     device.ack_with_data(&offer, 1, &json!({"said": DATA})).await;
     let renewed = planted.token("a token that renews", device_token("u", "d1"));
     device.send(&json!({"type": "token", "token": renewed})).await;
-    let wrong = planted.token("a token that renews nothing", with_swapped_claims("victim", "victim"));
+    let wrong = planted.token("a token that renews nothing", with_swapped_claims("u", "somebody"));
     device.send(&json!({"type": "token", "token": wrong})).await;
     device.expect_error("unauthorized").await;
     for forged in [unsigned("forger"), with_swapped_claims("u", "victim")] {

@@ -82,6 +82,33 @@ async fn a_body_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
+async fn a_body_that_goes_on_after_its_answer_is_not_read_for_ever() {
+    let expected = answered("closed");
+    // To route after route, with and without the right to be there, and as what claims to be a WebSocket.
+    let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n";
+    let (none, ours) = ("", format!("Authorization: Bearer {ADMIN_KEY}\r\n"));
+    let calls = [
+        ("POST /v1/users/u/engagements", none),
+        ("POST /v1/users/u/engagements", &ours),
+        ("GET /v1/cluster", &ours),
+        ("GET /healthz", none),
+        ("GET /v1/connect", none),
+        ("POST /v1/messages", none),
+        ("POST /no/such/route", none),
+        ("OPTIONS /v1/messages", none),
+    ];
+    let heads = calls.iter().flat_map(|(call, key)| ["", upgrade].map(|more| format!("{call} HTTP/1.1\r\nHost: x\r\n{key}{more}")));
+    let endless = heads.map(|head| async move {
+        let mut raw = Raw::connect(narrow()).await;
+        raw.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n")).await;
+        println!("{head}");
+        raw.send_until_closed(b"1\r\n \r\n").await;
+    });
+    futures_util::future::join_all(endless).await;
+    assert_eq!(Api::admin(narrow()).get("/v1/cluster").await.status, 200, "{}", expected.words());
+}
+
+#[tokio::test]
 async fn a_publish_to_many_that_is_too_large_is_refused() {
     let expected = answered("413 too_large");
     // The one place for it may be another case's for a moment.
