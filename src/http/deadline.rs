@@ -10,12 +10,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_http::BoxedPayloadStream;
+use actix_web::Error;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, RequestHead, ServiceRequest, ServiceResponse};
 use actix_web::error::PayloadError;
 use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::middleware::Next;
-use actix_web::Error;
 use bytes::Bytes;
 use futures_util::Stream;
 use tokio::time::{Sleep, sleep};
@@ -45,7 +46,8 @@ pub async fn bound_body<B: MessageBody + 'static>(
 
 /// A handshake has no body: who sends one along is no WebSocket, and bounded.
 fn is_websocket(head: &RequestHead) -> bool {
-    head.upgrade() && head.method == Method::GET && !head.chunked()
+    let has_body = head.headers.contains_key(TRANSFER_ENCODING) || head.headers.contains_key(CONTENT_LENGTH);
+    head.upgrade() && head.method == Method::GET && !has_body
 }
 
 /// What of a body has not come yet.

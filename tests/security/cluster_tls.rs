@@ -15,10 +15,7 @@ const SECRET: &str = "the-secret-of-the-nodes-of-the-tests-0123456789";
 fn with(files: Option<&Files>) -> Settings {
     let settings = settings().with("cluster.secret", SECRET);
     let Some(files) = files else { return settings };
-    settings
-        .with("cluster.tls_cert", text(&files.cert))
-        .with("cluster.tls_key", text(&files.key))
-        .with("cluster.tls_ca", text(&files.ca))
+    settings.with("cluster.tls_cert", text(&files.cert)).with("cluster.tls_key", text(&files.key)).with("cluster.tls_ca", text(&files.ca))
 }
 
 async fn serving(files: &Files) -> Member {

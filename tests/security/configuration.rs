@@ -20,7 +20,8 @@ fn serve(settings: &[(&str, &str)]) -> Ran {
 
 fn serve_in(data_dir: &Path, settings: &[(&str, &str)]) -> Ran {
     let names: Vec<String> = settings.iter().map(|(key, _)| format!("ENGAGE_{}", key.replace('.', "__").to_uppercase())).collect();
-    let mut environment = vec![("ENGAGE_NODE__DATA_DIR", text(data_dir)), ("ENGAGE_HTTP__LISTEN", "127.0.0.1:0"), ("ENGAGE_CLUSTER__LISTEN", "127.0.0.1:0")];
+    let mut environment =
+        vec![("ENGAGE_NODE__DATA_DIR", text(data_dir)), ("ENGAGE_HTTP__LISTEN", "127.0.0.1:0"), ("ENGAGE_CLUSTER__LISTEN", "127.0.0.1:0")];
     for (name, (_, value)) in names.iter().zip(settings) {
         environment.retain(|(known, _)| known != name);
         environment.push((name, value));
@@ -65,7 +66,9 @@ fn beyond_loopback_the_secrets_that_a_node_made_for_itself_are_not_enough() {
 /// A file as a first start makes it, but for its mode.
 fn secrets_file(folder: &Path, mode: u32) -> std::path::PathBuf {
     let path = folder.join("secrets.toml");
-    let content = format!("[auth]\njwt_secret = \"{SECRET}\"\napi_keys = [{{ name = \"local\", key = \"{SECRET}\", role = \"admin\" }}]\n\n[cluster]\nsecret = \"{SECRET}\"\n");
+    let content = format!(
+        "[auth]\njwt_secret = \"{SECRET}\"\napi_keys = [{{ name = \"local\", key = \"{SECRET}\", role = \"admin\" }}]\n\n[cluster]\nsecret = \"{SECRET}\"\n"
+    );
     std::fs::write(&path, content).expect("a file can be written");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("the mode can be set");
     path
@@ -81,7 +84,8 @@ fn a_secrets_file_that_others_can_read_is_not_used() {
         let token = run(&["token", "--user", "u", "--data-dir", text(home.path())], &[]);
         expected.by_command(&token, &["can be read by others"]);
         let other = home.path().join("other");
-        let environment = [("ENGAGE_NODE__DATA_DIR", text(&other)), ("ENGAGE_HTTP__LISTEN", "127.0.0.1:0"), ("ENGAGE_CLUSTER__LISTEN", "127.0.0.1:0")];
+        let environment =
+            [("ENGAGE_NODE__DATA_DIR", text(&other)), ("ENGAGE_HTTP__LISTEN", "127.0.0.1:0"), ("ENGAGE_CLUSTER__LISTEN", "127.0.0.1:0")];
         let join = run(&["join", "127.0.0.1:1", "--secrets", text(&path)], &environment);
         expected.by_command(&join, &["can be read by others"]);
     }
@@ -104,7 +108,9 @@ fn shown_in_the_shipped_configuration() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/engage.toml");
     let text = std::fs::read_to_string(path).expect("it is shipped");
     let lines = text.lines().filter(|line| line.contains("secret = \"") || line.contains("key = \"("));
-    lines.filter_map(|line| line.split("key = \"").nth(1).or_else(|| line.split("secret = \"").nth(1))?.split('"').next().map(str::to_owned)).collect()
+    lines
+        .filter_map(|line| line.split("key = \"").nth(1).or_else(|| line.split("secret = \"").nth(1))?.split('"').next().map(str::to_owned))
+        .collect()
 }
 
 #[test]
@@ -112,7 +118,8 @@ fn a_secret_that_the_documentation_shows_is_refused() {
     let expected = answered("exit 1");
     let shown = shown_in_the_shipped_configuration();
     assert!(shown.len() >= 3, "the shipped configuration shows where each secret goes: {shown:?}");
-    let more = ["change-me-change-me-change-me-change-me", "EXAMPLE-0123456789-0123456789-0123456789", "$(openssl rand -base64 32)-0123456789"];
+    let more =
+        ["change-me-change-me-change-me-change-me", "EXAMPLE-0123456789-0123456789-0123456789", "$(openssl rand -base64 32)-0123456789"];
     for value in shown.iter().map(String::as_str).chain(more) {
         refused(&expected, &[("auth.jwt_secret", value)], &["auth.jwt_secret"]);
         refused(&expected, &[("cluster.secret", value)], &["cluster.secret"]);
@@ -143,7 +150,11 @@ fn two_ways_to_check_tokens_are_refused() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let key = home.path().join("key.pem");
     std::fs::write(&key, Issuer::new(Algorithm::EdDSA).public_pem).expect("a file can be written");
-    refused(&expected, &[("auth.jwt_secret", SECRET), ("auth.jwt_public_key_file", text(&key))], &["auth.jwt_public_key_file", "auth.jwt_secret"]);
+    refused(
+        &expected,
+        &[("auth.jwt_secret", SECRET), ("auth.jwt_public_key_file", text(&key))],
+        &["auth.jwt_public_key_file", "auth.jwt_secret"],
+    );
 }
 
 #[test]

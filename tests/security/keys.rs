@@ -78,7 +78,9 @@ async fn a_wrong_key_opens_no_route() {
 async fn a_key_counts_once_and_as_a_bearer_only() {
     let expected = answered("401 unauthorized");
     let api = Api::with_key(common(), None);
-    for value in [ADMIN_KEY.to_owned(), format!("Basic {ADMIN_KEY}"), "Bearer".to_owned(), "Bearer ".to_owned(), format!("Bearer: {ADMIN_KEY}")] {
+    for value in
+        [ADMIN_KEY.to_owned(), format!("Basic {ADMIN_KEY}"), "Bearer".to_owned(), "Bearer ".to_owned(), format!("Bearer: {ADMIN_KEY}")]
+    {
         let request = api.request(Method::GET, "/v1/cluster").header("authorization", value);
         expected.over_http(&api.send(request).await);
     }

@@ -56,7 +56,8 @@ impl Port {
     /// Waits until so many more were refused for the reason.
     async fn until_refused(&self, expected: &Expected, (before, more): (u64, u64)) {
         let reason = expected.link();
-        wait::until(&format!("{more} more refused as {reason}"), || async { (self.refused(reason).await >= before + more).then_some(()) }).await;
+        wait::until(&format!("{more} more refused as {reason}"), || async { (self.refused(reason).await >= before + more).then_some(()) })
+            .await;
     }
 
     async fn cluster_id(&self) -> String {
@@ -80,8 +81,13 @@ async fn what_speaks_no_protocol_of_links_is_hung_up_on() {
     let expected = answered("link broken");
     let port = port().await;
     let before = port.refused(expected.link()).await;
-    let garbage: [&[u8]; 5] =
-        [b"GET /v1/cluster HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x00\x00\x00\x00\x00\x00\x00", &[0; 64], &[255; 100_000], b"engage\x00M\x01\x00\x01\x00\x00\x00\x00\x00"];
+    let garbage: [&[u8]; 5] = [
+        b"GET /v1/cluster HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\x00\x00\x00\x00\x00\x00\x00",
+        &[0; 64],
+        &[255; 100_000],
+        b"engage\x00M\x01\x00\x01\x00\x00\x00\x00\x00",
+    ];
     for bytes in garbage {
         let mut wire = Raw::to(&port.address()).await;
         wire.send(bytes).await;

@@ -78,7 +78,8 @@ async fn a_listed_origin_in_other_letters_may_not_connect() {
 #[tokio::test]
 async fn a_listed_origin_on_another_port_or_scheme_may_not_connect() {
     let expected = answered("403 forbidden");
-    let others = ["https://app.example:443", "https://app.example:8443", "http://app.example", "https://shop.example", "https://shop.example:84430"];
+    let others =
+        ["https://app.example:443", "https://app.example:8443", "http://app.example", "https://shop.example", "https://shop.example:84430"];
     for origin in others {
         expected.to_upgrade(open(&[origin]).await);
     }

@@ -112,12 +112,18 @@ fn commands(node: &Node, planted: &mut Planted) -> Vec<(&'static str, String)> {
     ran("publish with a wrong key", &["publish", "--user", "cli", "--id", "x", "--payload", &payload], &[("ENGAGE_API_KEY", WRONG_KEY)]);
     ran("status", &["status", "--json"], &[("ENGAGE_API_KEY", ADMIN_KEY)]);
     ran("status with a wrong key", &["status", "--key", WRONG_KEY], &[]);
-    ran("connect with a forged token", &["connect", "--user", "u", "--device", "d"], &[("ENGAGE_TOKEN", &with_swapped_claims("u", "victim"))]);
+    ran(
+        "connect with a forged token",
+        &["connect", "--user", "u", "--device", "d"],
+        &[("ENGAGE_TOKEN", &with_swapped_claims("u", "victim"))],
+    );
     ran("help", &["connect", "--help"], &[("ENGAGE_TOKEN", &given), ("ENGAGE_API_KEY", ADMIN_KEY)]);
     // Of what it was sent it shows all, payloads too: that is what it is for.
     let mut device = Running::start(&["connect", "--user", "nobody", "--device", "d", "--url", &url, "--token", &token("nobody")], &[]);
     said.push(("connect", device.line() + &device.line()));
-    let leak = format!("[auth]\njwt_secret = \"{SECRET}\"\napi_keys = [{{ name = \"a b\", key = \"{ADMIN_KEY}\", role = \"x\" }}]\n[cluster]\nsecret = \"{CLUSTER_SECRET}\"\n");
+    let leak = format!(
+        "[auth]\njwt_secret = \"{SECRET}\"\napi_keys = [{{ name = \"a b\", key = \"{ADMIN_KEY}\", role = \"x\" }}]\n[cluster]\nsecret = \"{CLUSTER_SECRET}\"\n"
+    );
     let home = tempfile::tempdir().expect("a temporary directory");
     let path = home.path().join("engage.toml");
     std::fs::write(&path, leak).expect("a file can be written");
@@ -155,7 +161,10 @@ async fn an_error_does_not_repeat_a_secret_that_came_at_the_wrong_place() {
     let expected = answered("not shown");
     let node = crate::nodes::common();
     let api = Api::with_key(node, Some(WRONG_KEY));
-    let mut answers = vec![api.get("/v1/cluster").await, api.post("/v1/messages", &json!({"token": {"x": WRONG_KEY}, "device": "d1", "messages": []})).await];
+    let mut answers = vec![
+        api.get("/v1/cluster").await,
+        api.post("/v1/messages", &json!({"token": {"x": WRONG_KEY}, "device": "d1", "messages": []})).await,
+    ];
     let bad = api.request(Method::POST, "/v1/stream").body(format!("{{\"type\":\"hello\",\"token\":[\"{WRONG_KEY}\"],\"device\":\"d\"}}"));
     answers.push(api.send(bad).await);
     for answer in answers {

@@ -84,6 +84,8 @@ async fn a_body_that_is_too_large_is_refused() {
 #[tokio::test]
 async fn a_body_that_goes_on_after_its_answer_is_not_read_for_ever() {
     let expected = answered("closed");
+    let mut device = Device::connect_idle(narrow(), &fresh("user"), "d1").await;
+    let connected_at = device.server_time().await;
     // To route after route, with and without the right to be there, and as what claims to be a WebSocket.
     let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n";
     let (none, ours) = ("", format!("Authorization: Bearer {ADMIN_KEY}\r\n"));
@@ -105,6 +107,9 @@ async fn a_body_that_goes_on_after_its_answer_is_not_read_for_ever() {
         raw.send_until_closed(b"1\r\n \r\n").await;
     });
     futures_util::future::join_all(endless).await;
+    // What is a WebSocket has no such end: the node gives a body one second.
+    device.wait_for_server_time(connected_at + 1_500).await;
+    device.assert_silent().await;
     assert_eq!(Api::admin(narrow()).get("/v1/cluster").await.status, 200, "{}", expected.words());
 }
 
@@ -138,7 +143,13 @@ async fn a_request_with_two_lengths_is_refused() {
     let expected = answered("400");
     let both = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let twice = "Content-Length: 5\r\nContent-Length: 6\r\n\r\n{\"a\":";
-    for lengths in [both, twice, "Content-Length: -1\r\n\r\n", "Content-Length: +5\r\n\r\n{\"a\":", "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"] {
+    for lengths in [
+        both,
+        twice,
+        "Content-Length: -1\r\n\r\n",
+        "Content-Length: +5\r\n\r\n{\"a\":",
+        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    ] {
         let mut raw = Raw::connect(common()).await;
         raw.send(format!("{}{lengths}", head("POST /v1/engagements", ADMIN_KEY))).await;
         let text = raw.rest().await;

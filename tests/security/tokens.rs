@@ -102,7 +102,9 @@ async fn a_token_without_a_user_is_refused() {
     let expected = answered("4401 unauthorized");
     let hour = seconds_from_now(3600);
     let mut wrong = vec![json!({"exp": hour})];
-    wrong.extend([json!(""), json!(7), json!(null), json!(["u"]), json!("a\nb"), json!("u".repeat(129))].map(|sub| json!({"sub": sub, "exp": hour})));
+    wrong.extend(
+        [json!(""), json!(7), json!(null), json!(["u"]), json!("a\nb"), json!("u".repeat(129))].map(|sub| json!({"sub": sub, "exp": hour})),
+    );
     refused(&expected, &wrong.iter().map(of).collect::<Vec<_>>()).await;
 }
 

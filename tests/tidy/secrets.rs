@@ -30,7 +30,11 @@ fn no_secret_and_no_proof_is_compared_in_haste() {
 fn keys_secrets_and_proofs_are_compared_in_constant_time() {
     let sources = sources();
     let code_of = |path: &str| sources.iter().find(|source| source.path == path).map(Source::production_code).unwrap_or_default();
-    let found: Vec<String> = CONSTANT_TIME.iter().filter(|(path, call)| !code_of(path).contains(call)).map(|(path, call)| format!("{path}: no {call}")).collect();
+    let found: Vec<String> = CONSTANT_TIME
+        .iter()
+        .filter(|(path, call)| !code_of(path).contains(call))
+        .map(|(path, call)| format!("{path}: no {call}"))
+        .collect();
     nothing_in(&found, "say here by what it is compared now");
 }
 
