@@ -35,9 +35,8 @@ shared!(
         .with("limits.bulk_requests", "1")
         .with("limits.feeds", "1")
         .with("limits.max_bulk_body", "64KiB")
-        .with("limits.hello_timeout", "1s")
-        .with("http.header_timeout", "1s")
-        .with("http.body_timeout", "1s"));
+        .with("limits.hello_timeout", "3s")
+        .with("http.body_timeout", "2s"));
 shared!(
     /// One call at a time, and two connections.
     tiny, settings().with("limits.requests", "1").with("limits.connections", "2"));

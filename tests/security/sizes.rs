@@ -107,8 +107,8 @@ async fn a_body_that_goes_on_after_its_answer_is_not_read_for_ever() {
         raw.send_until_closed(b"1\r\n \r\n").await;
     });
     futures_util::future::join_all(endless).await;
-    // What is a WebSocket has no such end: the node gives a body one second.
-    device.wait_for_server_time(connected_at + 1_500).await;
+    // What is a WebSocket has no such end: the node gives a body two seconds.
+    device.wait_for_server_time(connected_at + 2_500).await;
     device.assert_silent().await;
     assert_eq!(Api::admin(narrow()).get("/v1/cluster").await.status, 200, "{}", expected.words());
 }

@@ -4,6 +4,8 @@ use crate::source::{Source, files, line_of, nothing_in};
 
 /// Names of fields that hold a secret.
 const SECRET_FIELDS: &[&str] = &["token", "secret", "jwt_secret", "api_key", "password", "credentials", "bearer"];
+/// Shapes for the document, of which no value is ever made.
+const SHAPES: &str = "src/http/openapi/schemas.rs";
 /// Types that show what they hold.
 const BARE_TYPES: &[&str] = &["String", "Option<String>", "&'a str", "Vec<u8>", "Bytes", "Option<&'a str>"];
 /// What holds a secret's text, or a proof, in an expression.
@@ -16,7 +18,7 @@ const CONSTANT_TIME: &[(&str, &str)] =
 
 #[test]
 fn no_field_holds_a_secret_that_its_debug_would_show() {
-    let found: Vec<String> = sources().iter().flat_map(bare_secrets).collect();
+    let found: Vec<String> = sources().iter().filter(|source| source.path != SHAPES).flat_map(bare_secrets).collect();
     nothing_in(&found, "give it a type whose Debug shows nothing");
 }
 
@@ -56,27 +58,46 @@ fn bare_secrets(source: &Source) -> Vec<String> {
 fn hasty(source: &Source) -> Vec<String> {
     let code = source.production_code();
     let mut found = Vec::new();
-    for (at, _) in SECRET_TEXTS.iter().flat_map(|text| code.match_indices(text)) {
-        let is_part = |c: char| c.is_alphanumeric() || c == '_';
-        let line_start = code[..at].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = code[at..].find('\n').map_or(code.len(), |end| at + end);
-        let line = &code[line_start..line_end];
-        let starts_word = !code[..at].ends_with(is_part);
-        if starts_word && HASTY.iter().any(|hasty| line.contains(hasty)) {
-            found.push(format!("{}:{}: {}", source.path, line_of(&code, at), line.trim()));
-        }
+    for text in SECRET_TEXTS {
+        let places =
+            code.match_indices(text).filter(|(at, _)| !code[..*at].ends_with(is_part) && !code[at + text.len()..].starts_with(is_part));
+        let hasty = places.filter(|(at, _)| is_compared(&code, *at, at + text.len()));
+        found.extend(hasty.map(|(at, _)| format!("{}:{}: {text}", source.path, line_of(&code, at))));
     }
     found
+}
+
+fn is_part(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// Whether what stands there is an operand of a hasty comparison, on either side.
+fn is_compared(code: &str, start: usize, end: usize) -> bool {
+    let after = code[end..].trim_start_matches(".as_bytes()").trim_start_matches(".as_str()").trim_start();
+    let before = code[..start].trim_end_matches(|c: char| is_part(c) || ".&*".contains(c)).trim_end();
+    HASTY.iter().any(|hasty| after.starts_with(hasty) || before.ends_with(hasty))
 }
 
 #[test]
 fn a_bare_secret_and_a_hasty_comparison_are_found() {
     let source = |code: &str| Source { path: "src/x.rs".to_owned(), text: code.to_owned(), code: code.to_owned() };
     assert_eq!(bare_secrets(&source("struct A {\n    pub token: Option<String>,\n    pub secret: Secret,\n}\n")).len(), 1);
-    for line in ["if secret.expose() == other {}", "let x = proof != *given;", "key.expose().starts_with(x)"] {
+    for line in [
+        "if secret.expose() == other {}",
+        "let x = proof != *given;",
+        "key.expose().starts_with(x)",
+        "other == key.secret.expose()",
+        "a.eq(proof)",
+    ] {
         assert_eq!(hasty(&source(line)).len(), 1, "{line}");
     }
-    for line in ["if is_proof == 1 {}", "let x = secret == other;", "holds(secret, proof)", "let y = a == b;\nlet p = proof;"] {
+    for line in [
+        "if is_proof == 1 {}",
+        "let x = secret == other;",
+        "holds(secret, proof)",
+        "let y = a == b;\nlet p = proof;",
+        "find(|key| key.role == role).map(|key| key.expose())",
+    ] {
         assert_eq!(hasty(&source(line)), Vec::<String>::new(), "{line}");
     }
 }
