@@ -1,7 +1,11 @@
 //! `engage`: an in-memory delivery node for live engagements. The first confirmed showing wins, on every device, through every failover.
 
+#[macro_use]
+pub mod mutant;
 pub mod ledger;
 pub mod clock;
+pub mod dice;
+pub mod blocking;
 pub mod ports;
 pub mod protocol;
 pub mod shard;

@@ -4,6 +4,7 @@ pub mod backup;
 mod bridges;
 mod clustered;
 mod files;
+pub mod inner;
 mod joining;
 mod listening;
 mod parts;
@@ -14,31 +15,27 @@ mod threads;
 mod users;
 mod watch;
 
-use actix_web::web;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch as channel};
 use tracing::{error, info};
 
-use crate::actors::connections::Connections;
 use crate::clock;
 use crate::cluster::links::{GuestError, LinkTlsError};
 use crate::cluster::membership_wire::JoinError;
 use crate::cluster::meta_command::Refusal;
 use crate::config::{Config, secrets};
-use crate::http::health::Health;
 use crate::http::server::{Server, ServerError};
-use crate::http::state::Api;
 use crate::http::tls::TlsError;
 pub use crate::ports::joining::Progress;
 use crate::protocol::token::KeyError;
-use crate::shard::{ShardError, Shards};
+use crate::shard::ShardError;
 use crate::telemetry::MetricsError;
 
-use clustered::Clustered;
-use joining::Joining;
+use inner::Inner;
 use signals::Signals;
+use start::Wish;
 use threads::Threads;
 
 /// Why a node did not start.
@@ -105,12 +102,8 @@ pub struct Node {
     config: Config,
     secrets: secrets::Origin,
     threads: Threads,
-    shards: Arc<Shards>,
-    clustered: Clustered,
+    inner: Inner,
     removed: channel::Receiver<bool>,
-    connections: Arc<Connections>,
-    api: web::Data<Api>,
-    health: web::Data<Health>,
     server: Server,
     /// Whether a group has failed for good.
     failed: channel::Receiver<bool>,
@@ -132,8 +125,7 @@ impl Node {
     /// # Errors
     /// [`NodeError`]; nothing runs on then.
     pub async fn join(config: Config, peer: &str, progress: impl Fn(Progress) + Send + Sync + 'static) -> Result<Node, NodeError> {
-        let joining = Joining { peer: peer.to_owned(), progress: Arc::new(progress) };
-        start::node(config, Some(joining)).await
+        start::node(config, Some(Wish { peer: peer.to_owned(), progress: Arc::new(progress) })).await
     }
 
     /// The address of the HTTP port; the real port, where the configured one was 0.
@@ -164,13 +156,13 @@ impl Node {
     /// The id of its cluster.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
-        self.shards.cluster_id()
+        self.inner.shards.cluster_id()
     }
 
     /// How many client connections it holds.
     #[must_use]
     pub fn connection_count(&self) -> usize {
-        self.connections.count()
+        self.inner.edge.connections.count()
     }
 
     /// Serves until SIGTERM or SIGINT, then stops; a second signal ends it at once. Ends by itself where a part has failed for good: what has failed must not
@@ -207,25 +199,18 @@ impl Node {
     /// Takes the node down: not ready; its shards are handed to other nodes; no new connections; every client gets `bye` and a Close; what is under way is answered; the
     /// shards sync and end.
     pub async fn stop(self) {
-        let Node { config, threads, shards, clustered, connections, api, health, server, .. } = self;
+        let Node { config, threads, inner, server, .. } = self;
         let started = clock::monotonic();
         let took_ms = || u64::try_from(clock::monotonic().saturating_duration_since(started).as_millis()).unwrap_or(u64::MAX);
-        health.drain();
-        clustered.directory.stop();
-        let left_count = clustered.hand_over(&threads, &shards).await;
+        let left_count = inner.give_away().await;
         info!(left_count, took_ms = took_ms(), "shards handed over");
         server.pause().await;
-        api.close_feeds();
-        let (spread, timeout) = (config.limits.drain_spread.duration(), config.limits.drain_timeout.duration());
-        let connection_count = connections.count();
-        match threads.spawn(async move { connections.drain(spread, timeout).await }).await {
-            Ok(cut_count) => info!(connection_count, cut_count, took_ms = took_ms(), "clients have been sent away"),
-            Err(error) => error!(%error, "draining failed"),
-        }
+        let connection_count = inner.edge.connections.count();
+        let cut_count = inner.send_away(&config.limits).await;
+        info!(connection_count, cut_count, took_ms = took_ms(), "clients have been sent away");
         server.stop().await;
         info!(took_ms = took_ms(), "http server stopped");
-        shards.stop().await;
-        clustered.stop().await;
+        inner.end().await;
         threads.stop();
         info!(took_ms = took_ms(), "node stopped");
     }

@@ -7,6 +7,8 @@ pub mod joining;
 pub mod members;
 pub mod owners;
 pub mod peers;
+pub mod network;
+pub mod replicas;
 pub mod session;
 
 use async_trait::async_trait;

@@ -28,7 +28,7 @@ impl fmt::Display for Storage {
 pub struct Server {
     pub address: SocketAddr,
     process: Child,
-    http: reqwest::Client,
+    pub caller: Caller,
     _data: TempDir,
 }
 
@@ -56,7 +56,8 @@ impl Server {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data = tempfile::tempdir().expect("a folder can be made");
         let address = free_address();
-        let process = Command::new(env!("CARGO_BIN_EXE_engage"))
+        let binary = std::env::var("ENGAGE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_engage").to_owned());
+        let process = Command::new(binary)
             .args(arguments)
             .env("ENGAGE_NODE__DATA_DIR", data.path())
             .env("ENGAGE_NODE__STORAGE", storage.to_string())
@@ -71,7 +72,7 @@ impl Server {
             .stdout(Stdio::null())
             .spawn()
             .expect("the node starts");
-        Server { address, process, http: reqwest::Client::new(), _data: data }
+        Server { address, process, caller: Caller { address, http: reqwest::Client::new() }, _data: data }
     }
 
     /// Ends it at once, as a crash does.
@@ -83,7 +84,7 @@ impl Server {
     /// Waits until it says of itself that it is ready.
     pub async fn wait_until_ready(&self) {
         for _ in 0..400 {
-            let answer = self.http.get(format!("http://{}/readyz", self.address)).send().await;
+            let answer = self.caller.http.get(format!("http://{}/readyz", self.address)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
@@ -103,13 +104,17 @@ impl Server {
     /// The same, of a node that may be gone; the answer as it came.
     pub async fn try_publish(&self, users: &[String], id: &str, steps: u32) -> Result<Value, reqwest::Error> {
         let body = json!({"users": users, "engagement": {"id": id, "payload": {"text": "x".repeat(200)}, "steps": steps}});
-        let request = self.http.post(format!("http://{}/v1/engagements", self.address)).bearer_auth(KEY).json(&body);
-        request.send().await?.json().await
+        self.caller.try_publish_body(&body).await
     }
 
     /// What it answers to a GET.
     pub async fn get(&self, path: &str) -> Result<Value, reqwest::Error> {
-        self.http.get(format!("http://{}{path}", self.address)).bearer_auth(KEY).send().await?.json().await
+        self.caller.get(path).await?.json().await
+    }
+
+    /// The text of what it answers.
+    pub async fn get_text(&self, path: &str) -> Result<String, reqwest::Error> {
+        self.caller.get(path).await?.text().await
     }
 
     pub fn token(&self, user: &str) -> String {
@@ -134,9 +139,27 @@ impl Server {
     }
 
     pub async fn expect_metric_zero(&self, name: &str) {
-        let request = self.http.get(format!("http://{}/metrics", self.address)).bearer_auth(KEY);
-        let text = request.send().await.expect("the node answers").text().await.expect("text");
+        let text = self.get_text("/metrics").await.expect("the node answers");
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in the metrics"));
         assert!(line.ends_with(" 0"), "{line}");
+    }
+}
+
+/// Calls the node's API. A task may have one of its own.
+#[derive(Clone)]
+pub struct Caller {
+    address: SocketAddr,
+    http: reqwest::Client,
+}
+
+impl Caller {
+    /// Publishes to many, whatever it is.
+    pub async fn try_publish_body(&self, body: &Value) -> Result<Value, reqwest::Error> {
+        let request = self.http.post(format!("http://{}/v1/engagements", self.address)).bearer_auth(KEY).json(body);
+        request.send().await?.json().await
+    }
+
+    async fn get(&self, path: &str) -> Result<reqwest::Response, reqwest::Error> {
+        self.http.get(format!("http://{}{path}", self.address)).bearer_auth(KEY).send().await
     }
 }

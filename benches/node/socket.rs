@@ -14,7 +14,14 @@ pub struct Socket {
     /// What was read and not yet taken apart.
     read: Vec<u8>,
     out: Vec<u8>,
+    /// All that it waited through the last time, for who wants to look.
+    pub said: String,
+    /// The code of the node's Close frame, once there was one.
+    pub closed: Option<u16>,
 }
+
+const TEXT: u8 = 1;
+const CLOSE: u8 = 8;
 
 impl Socket {
     pub async fn connect(address: SocketAddr, user: &str, token: &str) -> Socket {
@@ -23,9 +30,17 @@ impl Socket {
 
     /// The same, to a node that may be gone.
     pub async fn try_connect(address: SocketAddr, token: &str) -> io::Result<Socket> {
-        let stream = TcpStream::connect(address).await?;
+        let mut socket = Socket::open(TcpStream::connect(address).await?).await?;
+        let hello = format!(r#"{{"type":"hello","token":"{token}","device":"phone","max_in_flight":16}}"#);
+        socket.send(&hello).await?;
+        Ok(socket)
+    }
+
+    /// Makes a WebSocket of a stream, and says nothing yet.
+    pub async fn open(stream: TcpStream) -> io::Result<Socket> {
         stream.set_nodelay(true)?;
-        let mut socket = Socket { stream, read: Vec::new(), out: Vec::new() };
+        let address = stream.peer_addr()?;
+        let mut socket = Socket { stream, read: Vec::new(), out: Vec::new(), said: String::new(), closed: None };
         let upgrade = format!(
             "GET /v1/connect HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: engage.v1.json\r\n\r\n"
@@ -37,10 +52,10 @@ impl Socket {
             }
             socket.try_fill().await?;
         };
-        assert!(socket.read.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&socket.read));
+        if !socket.read.starts_with(b"HTTP/1.1 101") {
+            return Err(io::Error::other(String::from_utf8_lossy(&socket.read).into_owned()));
+        }
         socket.read.drain(..end);
-        let hello = format!(r#"{{"type":"hello","token":"{token}","device":"phone","max_in_flight":16}}"#);
-        socket.send(&hello).await?;
         Ok(socket)
     }
 
@@ -83,10 +98,12 @@ impl Socket {
     /// Reads frames until `pattern` was in them at least `count` times; how often it was.
     pub async fn wait_for(&mut self, pattern: &str, count: usize) -> usize {
         let mut found = 0;
+        self.said.clear();
         loop {
             while let Some(text) = self.take_frame() {
                 assert!(!text.contains(r#""type":"error""#) && !text.contains(r#""type":"bye""#), "{text}");
                 found += text.matches(pattern).count();
+                self.said.push_str(&text);
             }
             if found >= count {
                 return found;
@@ -127,7 +144,7 @@ impl Socket {
         }
     }
 
-    /// The next whole frame's text; pings are passed over.
+    /// The next whole frame's text; other frames are passed over.
     fn take_frame(&mut self) -> Option<String> {
         loop {
             let (head, length) = match *self.read.get(1)? {
@@ -135,11 +152,13 @@ impl Socket {
                 127 => (10, u64::from_be_bytes(self.read.get(2..10)?.try_into().expect("eight bytes")) as usize),
                 short => (2, usize::from(short)),
             };
-            let text = String::from_utf8(self.read.get(head..head + length)?.to_vec()).expect("the node writes UTF-8");
-            let is_text = self.read[0] & 0x0f == 1;
+            let payload = self.read.get(head..head + length)?.to_vec();
+            let kind = self.read[0] & 0x0f;
             self.read.drain(..head + length);
-            if is_text {
-                return Some(text);
+            match kind {
+                TEXT => return Some(String::from_utf8(payload).expect("the node writes UTF-8")),
+                CLOSE => self.closed = payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]])),
+                _ => {}
             }
         }
     }

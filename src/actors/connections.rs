@@ -2,17 +2,22 @@
 
 use dashmap::DashMap;
 use metrics::{counter, gauge};
+use rand::RngExt as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::handle::Handle;
 use super::limits::Limits;
-use super::line::{Due, Kind, Line};
+use super::line::{Due, Kind, Line, Outgoing};
 use super::outbox::{Ending, Outbox};
+use super::wire::Violation;
 use crate::clock;
+use crate::dice::dice;
 use crate::ledger::ids::{ConnectionId, EdgeId};
 use crate::protocol::code::Code;
+use crate::protocol::refusal::Refusal;
 use crate::protocol::server_message::Bye;
 use crate::telemetry::names;
 
@@ -56,6 +61,51 @@ impl Drop for OpenLine {
         self.connections.open_count.fetch_sub(1, Relaxed);
         gauge!(names::CONNECTIONS, "kind" => self.line.kind.word()).decrement(1.0);
         counter!(names::CONNECTIONS_CLOSED_TOTAL, "code" => self.ended).increment(1);
+    }
+}
+
+/// Who ended a connection first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The client did: its Close is to be echoed.
+    Client,
+    /// This side did: the Close is the echo.
+    Server,
+}
+
+impl OpenLine {
+    /// Something came that ends the connection.
+    pub fn bad(&self, violation: Violation, message_max_bytes: usize) {
+        self.line.heard();
+        if self.line.is_closing() {
+            return;
+        }
+        let refusal = match violation {
+            Violation::Protocol => return self.line.close(Ending::protocol(1002)),
+            Violation::Utf8 => return self.line.close(Ending::protocol(1007)),
+            Violation::TooLarge => Refusal::new(Code::TooLarge, format!("a message has at most {message_max_bytes} bytes")),
+            Violation::Binary => Refusal::new(Code::BadMessage, "there are no binary messages"),
+        };
+        self.line.close(Ending::refused(&refusal));
+    }
+
+    /// A Close frame came.
+    pub fn closed_by_client(&mut self) -> Closing {
+        self.line.heard();
+        if self.line.is_closing() {
+            return Closing::Server;
+        }
+        self.ended = "client";
+        Closing::Client
+    }
+
+    /// What goes out next.
+    pub fn poll_next(&mut self, task: &mut Context<'_>) -> Poll<Outgoing> {
+        let next = self.line.poll_next(task);
+        if let Poll::Ready(Outgoing::End(ending)) = &next {
+            self.ended = ending.word;
+        }
+        next
     }
 }
 
@@ -137,7 +187,7 @@ impl Connections {
             // Each time, for those who were on their way in when the flag was set.
             self.each(|line| {
                 if !line.is_closing() {
-                    let after_ms = rand::random_range(0..=spread_ms);
+                    let after_ms = dice().random_range(0..=spread_ms);
                     line.close(Ending::bye(Bye { code: Code::Draining, reason: "the node is going away", after_ms }));
                 }
             });

@@ -13,6 +13,8 @@ use super::wire::{self, Frame, Kind, Violation};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
     Text(String),
+    /// Only where binary messages are taken.
+    Binary(Bytes),
     Ping(Bytes),
     Pong,
     /// A Close frame, with its code.
@@ -31,9 +33,17 @@ pub struct Frames<S> {
 }
 
 impl<S> Frames<S> {
-    /// Reads messages of at most `message_max_bytes`.
+    /// Reads messages of at most `message_max_bytes`. A binary one is a violation, by its first header.
     pub fn new(bytes: S, message_max_bytes: usize) -> Frames<S> {
-        Frames { bytes, assembler: Assembler { message_max_bytes, message: None }, buffer: BytesMut::new(), is_over: false }
+        let assembler = Assembler { message_max_bytes, binary: Binary::Refused, message: None };
+        Frames { bytes, assembler, buffer: BytesMut::new(), is_over: false }
+    }
+
+    /// The same, of an actor that takes binary messages too.
+    #[must_use]
+    pub fn taking_binary(mut self) -> Frames<S> {
+        self.assembler.binary = Binary::Taken;
+        self
     }
 
     fn next(&mut self) -> Option<Incoming> {
@@ -77,11 +87,24 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Frames<S>
     }
 }
 
+/// What becomes of binary messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binary {
+    Refused,
+    Taken,
+}
+
 /// Puts fragments together.
 struct Assembler {
     message_max_bytes: usize,
-    /// The fragments so far of a text.
-    message: Option<BytesMut>,
+    binary: Binary,
+    /// The fragments so far.
+    message: Option<Message>,
+}
+
+struct Message {
+    kind: Kind,
+    bytes: BytesMut,
 }
 
 impl Assembler {
@@ -90,9 +113,9 @@ impl Assembler {
             Kind::Ping => Ok(Some(Incoming::Ping(frame.payload.freeze()))),
             Kind::Pong => Ok(Some(Incoming::Pong)),
             Kind::Close => close_code(&frame.payload).map(|code| Some(Incoming::Close(code))),
-            Kind::Binary if self.message.is_none() => Err(Violation::Binary),
-            Kind::Text if self.message.is_none() => self.fragment(BytesMut::new(), frame),
-            Kind::Text | Kind::Binary => Err(Violation::Protocol),
+            Kind::Text | Kind::Binary if self.message.is_some() => Err(Violation::Protocol),
+            Kind::Binary if self.binary == Binary::Refused => Err(Violation::Binary),
+            Kind::Text | Kind::Binary => self.fragment(Message { kind: frame.kind, bytes: BytesMut::new() }, frame),
             Kind::Continuation => {
                 let so_far = self.message.take().ok_or(Violation::Protocol)?;
                 self.fragment(so_far, frame)
@@ -100,20 +123,23 @@ impl Assembler {
         }
     }
 
-    fn fragment(&mut self, mut message: BytesMut, frame: Frame) -> Result<Option<Incoming>, Violation> {
-        if message.len() + frame.payload.len() > self.message_max_bytes {
+    fn fragment(&mut self, mut message: Message, frame: Frame) -> Result<Option<Incoming>, Violation> {
+        if message.bytes.len() + frame.payload.len() > self.message_max_bytes {
             return Err(Violation::TooLarge);
         }
-        if message.is_empty() {
-            message = frame.payload;
+        if message.bytes.is_empty() {
+            message.bytes = frame.payload;
         } else {
-            message.extend_from_slice(&frame.payload);
+            message.bytes.extend_from_slice(&frame.payload);
         }
         if !frame.is_final {
             self.message = Some(message);
             return Ok(None);
         }
-        String::from_utf8(message.into()).map(|text| Some(Incoming::Text(text))).map_err(|_| Violation::Utf8)
+        if message.kind == Kind::Binary {
+            return Ok(Some(Incoming::Binary(message.bytes.freeze())));
+        }
+        String::from_utf8(message.bytes.into()).map(|text| Some(Incoming::Text(text))).map_err(|_| Violation::Utf8)
     }
 }
 
@@ -166,6 +192,17 @@ mod tests {
         assert_eq!(read(&bytes), []);
         assert_eq!(read(&[bytes, masked(0x80, b"a")].concat()), [Incoming::Bad(Violation::TooLarge)]);
         assert_eq!(read(&masked(0x81, &[b'a'; 1_001])), [Incoming::Bad(Violation::TooLarge)]);
+    }
+
+    #[test]
+    fn binary_messages_come_whole_where_they_are_taken() {
+        let bytes =
+            [masked(0x02, &[0xff]), masked(0x89, b"p"), masked(0x80, &[0xfe]), masked(0x81, b"t"), masked(0x02, b"x"), masked(0x82, b"y")];
+        let chunk: Result<Bytes, PayloadError> = Ok(Bytes::from(bytes.concat()));
+        let read = Frames::new(stream::iter([chunk]), 1_000).taking_binary().collect::<Vec<_>>().now_or_never();
+        let binary = Incoming::Binary(Bytes::from_static(&[0xff, 0xfe]));
+        let expected = vec![Incoming::Ping(Bytes::from_static(b"p")), binary, text("t"), Incoming::Bad(Violation::Protocol)];
+        assert_eq!(read, Some(expected));
     }
 
     #[test]

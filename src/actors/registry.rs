@@ -3,7 +3,7 @@
 
 use actix::dev::channel::channel;
 use actix::{Addr, Context};
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix_rt::Arbiter;
 use dashmap::{DashMap, Entry};
 use metrics::gauge;
 use std::collections::HashMap;
@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::desk::Desk;
 use super::door::{Door, NotSent};
 use super::limits::Limits;
+use super::place::Place;
 use super::terms::Terms;
 use super::user::User;
 use super::work::{Arrival, Call, Notice, ToUser};
@@ -50,7 +51,7 @@ pub struct Registry {
     doors: DashMap<UserId, Arc<Door>>,
     count: AtomicUsize,
     /// Where actors are put: the threads of the HTTP workers.
-    places: RwLock<Vec<ArbiterHandle>>,
+    places: RwLock<Vec<Arc<dyn Place>>>,
     me: Weak<Registry>,
 }
 
@@ -69,8 +70,8 @@ impl Registry {
 
     /// Puts actors on this thread too. Called by each HTTP worker as it starts, from its application factory, with `Arbiter::current()`. Without any, an actor
     /// starts on the thread that needs it.
-    pub fn place(&self, arbiter: ArbiterHandle) {
-        self.places.write().unwrap_or_else(PoisonError::into_inner).push(arbiter);
+    pub fn place(&self, place: impl Place + 'static) {
+        self.places.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(place));
     }
 
     /// How many actors live.
@@ -144,7 +145,7 @@ impl Registry {
 
     /// The link to a node broke: all that it holds is on a lease, until it attaches it anew. Looks at every actor: not for a thread that must not be held up.
     pub fn edge_lost(&self, node: NodeId) {
-        for door in self.doors.iter().filter(|door| door.may_have_edge(node)) {
+        for door in self.doors.iter().filter(|door| door.may_have_edge(node) && !mutant!(LostEdgeKeepsAll)) {
             door.send(ToUser::EdgeLost(node));
         }
     }
@@ -243,19 +244,19 @@ impl Registry {
             self.count.fetch_add(1, Relaxed);
             gauge!(names::ACTORS).increment(1.0);
             let (user, registry, shared) = (user.clone(), self.me.clone(), Arc::clone(&self.shared));
-            place.spawn_fn(move || {
+            place.start(Box::new(move || {
                 let actor = User::new(user, door, registry, shared);
                 actix_rt::spawn(Context::with_receiver(receiver).into_future(actor));
-            });
+            }));
         }
         Ok(())
     }
 
-    fn place_of(&self, user: &UserId) -> Option<ArbiterHandle> {
+    fn place_of(&self, user: &UserId) -> Option<Arc<dyn Place>> {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
-        let alive: Vec<&ArbiterHandle> = places.iter().filter(|place| place.alive()).collect();
+        let alive: Vec<&Arc<dyn Place>> = places.iter().filter(|place| place.is_alive()).collect();
         if alive.is_empty() {
-            return Arbiter::try_current();
+            return Arbiter::try_current().map(|here| Arc::new(here) as Arc<dyn Place>);
         }
         let at = xxh3_64(user.as_str().as_bytes()) % alive.len() as u64;
         Some(alive[at as usize].clone())

@@ -69,7 +69,9 @@ impl Seat {
         // Who has nothing to say for a shard has no term either.
         if items == [Item::NotNow] {
             session.back_off(now);
-        } else if !session.is_of_term(term) || !self.routes.owners.is_valid(shard, term) {
+        } else if !(session.is_of_term(term) || mutant!(OldTermIsHeard))
+            || !(self.routes.owners.is_valid(shard, term) || mutant!(OwnerWithoutLeaseIsHeard))
+        {
             dropped("lease");
             session.back_off(now);
         } else if self.tell(&mut session, items, now) == Fate::Slow {

@@ -4,15 +4,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{backup, check, connect, drain, join, output, publish, remove, restore, serve, status, token};
+use super::{backup, check, check_history, connect, drain, join, output, publish, remove, restore, serve, status, token};
+use crate::history::HistoryError;
 
 /// A delivery node for live engagements: the first confirmed showing wins, on every device, through every failover.
 #[derive(Debug, Parser)]
-#[command(name = "engage", version, arg_required_else_help = true)]
+#[command(name = "engage", version = VERSION, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
 }
+
+/// Of a build that must serve nobody, it says so.
+const VERSION: &str = if cfg!(feature = "mutants") { concat!(env!("CARGO_PKG_VERSION"), "+mutants") } else { env!("CARGO_PKG_VERSION") };
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -38,6 +42,8 @@ enum Verb {
     Connect(connect::Connect),
     /// Say what is wrong with a configuration
     Check(check::Check),
+    /// Judge what clients saw by the guarantees: exits with 0 when they were kept, 1 when not
+    CheckHistory(check_history::CheckHistory),
 }
 
 /// Runs what the command line asks for. Called wrongly, it says how to call it and exits with 2.
@@ -55,6 +61,7 @@ pub fn run() -> ExitCode {
         Verb::Publish(publish) => in_runtime(publish.run()),
         Verb::Connect(connect) => in_runtime(connect.run()),
         Verb::Check(check) => check.run(),
+        Verb::CheckHistory(check) => check.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,7 +69,8 @@ pub fn run() -> ExitCode {
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(format_args!("engage: {error:#}"));
-            ExitCode::FAILURE
+            // Nothing was judged: neither kept nor broken.
+            if error.is::<HistoryError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The command line (CONTRACT §10): a file for each verb.
 //!
 //! The rules of the room: data goes to stdout, everything else to stderr; whatever prints data has `--json`; every command says what it will do and ends with
-//! what is now true; it exits with 0 when it's done, 1 when it failed, 2 when it was called wrongly. No command decides anything that the contract speaks of:
+//! what is now true; it exits with 0 when it's done, 1 when it failed, 2 when it was called wrongly (or, of `check-history`, with what is no history). No command decides anything that the contract speaks of:
 //! they call [`crate::client`], and `serve` starts [`crate::node`].
 
 mod arguments;
@@ -23,5 +23,6 @@ mod publish;
 mod connect;
 mod device;
 mod check;
+mod check_history;
 
 pub use arguments::run;

@@ -9,6 +9,7 @@ use super::greeting::{Greeting, program};
 use super::output;
 use crate::config::secrets::Origin;
 use crate::config::{self, Config, Storage};
+use crate::mutant;
 use crate::node::{Ended, Node};
 use crate::telemetry;
 
@@ -30,6 +31,9 @@ impl Serve {
 
 /// The configuration of a node that is to start, with a word on what is unwise in it.
 pub(super) fn load(file: Option<&Path>) -> anyhow::Result<Config> {
+    if let Some(warning) = mutant::warning()? {
+        output::note(format_args!("WARNING: {warning}"));
+    }
     let config = Config::load(file)?;
     for advice in config.advice() {
         output::note(format_args!("advice: {advice}"));

@@ -218,7 +218,8 @@ impl Directory {
         let owned_before = before.map(|before| before.about.owned.clone()).unwrap_or_default();
         self.change_reigns(from, &owned_before, &about.owned, |owned| {
             // Rounded up: it was counted in whole ms.
-            let proven = ProvenAt::new(echo?.sent_at_ms, owned.quorum_age_ms.saturating_add(1));
+            let heard_ms = if mutant!(LeaseFromReceipt) { now_ms } else { echo?.sent_at_ms };
+            let proven = ProvenAt::new(heard_ms, owned.quorum_age_ms.saturating_add(1));
             Some(Claim { node: from, term: owned.term, link, proven })
         });
         if let Some(name) = self.name_of(from) {

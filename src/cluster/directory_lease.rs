@@ -81,7 +81,8 @@ impl Reigns {
         if term < newest.term {
             return;
         }
-        let mut until_ms = proven.heard_ms.saturating_add(lease_ms).saturating_sub(proven.age_ms);
+        let mut until_ms =
+            proven.heard_ms.saturating_add(lease_ms).saturating_sub(if mutant!(QuorumAgeIgnored) { 0 } else { proven.age_ms });
         if let Some(before) = newest.reign.filter(|before| before.term == term) {
             // Two leaders of one term can't be; if somebody says so, the first is believed.
             if before.node != node {

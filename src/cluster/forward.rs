@@ -103,7 +103,7 @@ impl Router {
             };
             let may_go_on = match result {
                 Err(CallError::Unavailable) => true,
-                Err(CallError::Unknown) => again == Again::Safe,
+                Err(CallError::Unknown) => again == Again::Safe || mutant!(UnknownIsAskedAgain),
                 _ => false,
             };
             if !may_go_on || left(deadline).is_zero() {

@@ -48,11 +48,10 @@ use tracing::error;
 
 pub use config::{LaneBound, LinkConfig, LinkSecret, LinkTuning};
 pub use guest::{GuestConfig, GuestError, ask_as_guest};
-pub use link::LinkUp;
 pub use refusal::Refusal;
-pub use shared::LinkWatch;
 pub use tls::{LinkTls, LinkTlsError, LinkTlsFiles};
 
+use crate::ports::network::{LinkUp, LinkWatch, Network};
 use crate::ports::peers::{Lane, NodeId, PeerError, Peers, Serve, Service};
 use dialing::Dialer;
 use shared::Shared;
@@ -70,16 +69,6 @@ impl Links {
         Arc::new(Links { shared: Arc::new(Shared::new(config, runtime)), accepting: Mutex::new(Vec::new()) })
     }
 
-    /// Who serves a service; once for each, before [`Links::listen`] and [`Links::know`]. What is said to a service that nobody serves is dropped, and a question has no answer.
-    pub fn serve(&self, service: Service, with: Arc<dyn Serve>) {
-        self.shared.services.set(service, with);
-    }
-
-    /// Tells a watcher of every link from now on; before [`Links::listen`] and [`Links::know`], so that it misses none.
-    pub fn on_change(&self, watcher: Arc<dyn LinkWatch>) {
-        self.shared.watch(watcher);
-    }
-
     /// Accepts from now on.
     pub fn listen(self: &Arc<Self>, listener: std::net::TcpListener) {
         let _runtime = self.shared.runtime.enter();
@@ -94,9 +83,55 @@ impl Links {
         self.accepting.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
-    /// A member, and where it is reached (`host:port`). It is let in from now on; this node dials it if its own id is the higher one, and otherwise knocks at it while there is no
-    /// link. Another address counts from the next dial on: a link that stands goes on. Saying the same again changes nothing.
-    pub fn know(&self, node: NodeId, address: String) {
+    /// The links that stand.
+    #[must_use]
+    pub fn up(&self) -> Vec<LinkUp> {
+        self.shared.links().iter().filter(|link| !link.is_ended()).map(|link| link.up.clone()).collect()
+    }
+
+    /// Changes with each link that comes up or goes down; [`Links::up`] tells how it is then.
+    #[must_use]
+    pub fn events(&self) -> watch::Receiver<u64> {
+        self.shared.changes()
+    }
+
+    /// How often this node refused a peer for a reason.
+    #[must_use]
+    pub fn refused_count(&self, refusal: Refusal) -> u64 {
+        self.shared.refusals.count_of(refusal)
+    }
+}
+
+/// A node has no link to itself: to its own id, nothing is ever sent.
+#[async_trait]
+impl Peers for Links {
+    /// A lane that is full says so, also that of the sessions: nothing is dropped in silence. Who gets [`PeerError::NotSent`] while the link stands must see to it that the gap does
+    /// no harm: by saying it again, or by giving up what the gap is in (for a session: its attempt).
+    fn tell(&self, to: NodeId, lane: Lane, service: Service, body: Bytes) -> Result<(), PeerError> {
+        self.shared.link_to(to).ok_or(PeerError::NotSent)?.tell(lane, service, body)
+    }
+
+    /// When the link goes down, all who wait learn it at once.
+    async fn ask(&self, to: NodeId, lane: Lane, service: Service, body: Bytes, timeout: Duration) -> Result<Bytes, PeerError> {
+        let ask = self.shared.link_to(to).ok_or(PeerError::NotSent)?.ask(lane, service, body)?;
+        match tokio::time::timeout(timeout, ask).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) | Err(_) => Err(PeerError::NoAnswer),
+        }
+    }
+}
+
+#[async_trait]
+impl Network for Links {
+    fn serve(&self, service: Service, with: Arc<dyn Serve>) {
+        self.shared.services.set(service, with);
+    }
+
+    fn on_change(&self, watcher: Arc<dyn LinkWatch>) {
+        self.shared.watch(watcher);
+    }
+
+    fn know(&self, node: NodeId, address: String) {
         let shared = &self.shared;
         if node == shared.config.me || node == NodeId(0) {
             return;
@@ -117,10 +152,8 @@ impl Links {
         }
     }
 
-    /// Not a member any more, for good: its link is closed, and it learns why, now or when it comes back. A node that was restarted must be told again of those that were removed:
-    /// to it they are strangers.
-    pub fn forget(&self, node: NodeId) {
-        if node == self.shared.config.me {
+    fn forget(&self, node: NodeId) {
+        if node == self.shared.config.me || mutant!(RemovedNodeIsHeard) {
             return;
         }
         let dialer = {
@@ -137,33 +170,11 @@ impl Links {
         }
     }
 
-    /// The links that stand.
-    #[must_use]
-    pub fn up(&self) -> Vec<LinkUp> {
-        self.shared.links().iter().filter(|link| !link.is_ended()).map(|link| link.up.clone()).collect()
-    }
-
-    /// Changes with each link that comes up or goes down; [`Links::up`] tells how it is then.
-    #[must_use]
-    pub fn events(&self) -> watch::Receiver<u64> {
-        self.shared.changes()
-    }
-
-    /// Becomes true when a member has proven itself and said that this node was removed.
-    #[must_use]
-    pub fn refused_as_removed(&self) -> watch::Receiver<bool> {
+    fn refused_as_removed(&self) -> watch::Receiver<bool> {
         self.shared.removed()
     }
 
-    /// How often this node refused a peer for a reason.
-    #[must_use]
-    pub fn refused_count(&self, refusal: Refusal) -> u64 {
-        self.shared.refusals.count_of(refusal)
-    }
-
-    /// Takes and makes no link any more, says goodbye on those that stand, sends what they hold as far as there is a moment for it, and waits until all are down
-    /// and the port is free.
-    pub async fn stop(&self) {
+    async fn stop(&self) {
         let dialers = {
             let mut members = self.shared.members();
             members.is_stopped = true;
@@ -186,25 +197,6 @@ impl Links {
         let patience = Duration::from_millis(2 * self.shared.config.tuning.flush_ms + 1_000);
         if tokio::time::timeout(patience, join_all(links.iter().map(|link| link.finished()))).await.is_err() {
             error!("a link did not end in time");
-        }
-    }
-}
-
-/// A node has no link to itself: to its own id, nothing is ever sent.
-#[async_trait]
-impl Peers for Links {
-    /// A lane that is full says so, also that of the sessions: nothing is dropped in silence. Who gets [`PeerError::NotSent`] while the link stands must see to it that the gap does
-    /// no harm: by saying it again, or by giving up what the gap is in (for a session: its attempt).
-    fn tell(&self, to: NodeId, lane: Lane, service: Service, body: Bytes) -> Result<(), PeerError> {
-        self.shared.link_to(to).ok_or(PeerError::NotSent)?.tell(lane, service, body)
-    }
-
-    /// When the link goes down, all who wait learn it at once.
-    async fn ask(&self, to: NodeId, lane: Lane, service: Service, body: Bytes, timeout: Duration) -> Result<Bytes, PeerError> {
-        let ask = self.shared.link_to(to).ok_or(PeerError::NotSent)?.ask(lane, service, body)?;
-        match tokio::time::timeout(timeout, ask).await {
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) | Err(_) => Err(PeerError::NoAnswer),
         }
     }
 }

@@ -26,7 +26,10 @@ pub(super) async fn decide(directory: &Directory, log: &dyn MetaLog, request: Re
             let reach = if directory.is_reachable(node) { Reach::Reachable } else { Reach::Unreachable };
             // One that is to be drained first is told so.
             let is_going = reach == Reach::Unreachable || state.standing(node) == Some(Standing::Draining);
-            if is_going && let Some(shard) = loses_majority(directory, &state, node) {
+            if is_going
+                && !mutant!(RemovalRisksMajority)
+                && let Some(shard) = loses_majority(directory, &state, node)
+            {
                 return Err(NotDecided::WouldLoseMajority { shard });
             }
             Command::Remove { node, reach }

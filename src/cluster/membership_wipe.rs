@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::balancer_ops::OpError;
 use super::directory::Directory;
 use crate::ledger::ids::ShardId;
+use crate::shard::Leave;
 
 /// A replica must be found useless twice, this far apart: what an owner said last may be a second old.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -23,7 +24,7 @@ pub trait Replicas: Send + Sync {
     ///
     /// # Errors
     /// [`OpError`].
-    async fn wipe(&self, shard: ShardId, last_change: u64) -> Result<(), OpError>;
+    async fn wipe(&self, shard: ShardId, leave: Leave) -> Result<(), OpError>;
 }
 
 /// Wipes what is left over, for as long as it is polled.
@@ -36,10 +37,15 @@ pub async fn wipe_leftovers(directory: Arc<Directory>, replicas: Arc<dyn Replica
 }
 
 /// Wipes what was found useless before and is still; gives what is useless now.
-async fn wipe_if_found_twice(directory: &Directory, replicas: &dyn Replicas, before: &BTreeMap<ShardId, u64>) -> BTreeMap<ShardId, u64> {
+async fn wipe_if_found_twice(
+    directory: &Directory,
+    replicas: &dyn Replicas,
+    before: &BTreeMap<ShardId, Leave>,
+) -> BTreeMap<ShardId, Leave> {
     let useless = look(directory, replicas);
-    for (shard, last_change) in useless.iter().filter(|(shard, change)| before.get(shard) == Some(change)) {
-        match replicas.wipe(*shard, *last_change).await {
+    let is_found_again = |shard: &ShardId, leave: &Leave| before.get(shard).is_some_and(|before| before.last_change == leave.last_change);
+    for (shard, leave) in useless.iter().filter(|(shard, leave)| is_found_again(shard, leave)) {
+        match replicas.wipe(*shard, *leave).await {
             Ok(()) => info!(shard = shard.0, "the replica is not wanted any more and is gone"),
             Err(error) => warn!(shard = shard.0, %error, "the replica is not wanted any more and could not be wiped"),
         }
@@ -48,16 +54,17 @@ async fn wipe_if_found_twice(directory: &Directory, replicas: &dyn Replicas, bef
 }
 
 /// The shards of which this node has something, is to hold nothing, and is no member, by the word of an owner whose change is committed.
-fn look(directory: &Directory, replicas: &dyn Replicas) -> BTreeMap<ShardId, u64> {
+fn look(directory: &Directory, replicas: &dyn Replicas) -> BTreeMap<ShardId, Leave> {
     let (state, me) = (directory.meta().state(), directory.node());
     let useless = |shard: ShardId| {
         // Before the owner's word is looked at: a change that comes later is seen.
         let last_change = replicas.last_change(shard)?;
         let placed = state.placement.get(&shard)?;
-        let (owner, members) = directory.members_of(shard)?;
+        let (owner, owned) = directory.shard(shard)?;
+        let members = &owned.members;
         let is_member = members.voters.contains(&me) || members.learners.contains(&me);
         let is_useless = owner != me && !placed.voters.contains(&me) && !is_member && !members.is_changing;
-        is_useless.then_some((shard, last_change))
+        is_useless.then_some((shard, Leave { last_change, owner_index: owned.applied_index }))
     };
     (0..directory.shard_count()).map(ShardId).filter_map(useless).collect()
 }
@@ -86,8 +93,9 @@ mod tests {
             self.0.lock().unwrap().get(&shard).copied()
         }
 
-        async fn wipe(&self, shard: ShardId, last_change: u64) -> Result<(), OpError> {
-            assert_eq!(self.0.lock().unwrap().remove(&shard), Some(last_change));
+        async fn wipe(&self, shard: ShardId, leave: Leave) -> Result<(), OpError> {
+            assert_eq!(self.0.lock().unwrap().remove(&shard), Some(leave.last_change));
+            assert_eq!(leave.owner_index, 70 + u64::from(shard.0), "as the owner said");
             Ok(())
         }
     }
@@ -110,7 +118,8 @@ mod tests {
         let changing = GroupMembers { is_changing: true, ..alone.clone() };
         let both = GroupMembers { learners: vec![NodeId(2)], ..alone.clone() };
         let owned = [(0, alone.clone()), (1, alone), (2, changing), (3, both)];
-        let owned = owned.map(|(shard, members)| (ShardId(shard), Owned { term: 1, members, ..Owned::default() }));
+        let owned = owned
+            .map(|(shard, members)| (ShardId(shard), Owned { term: 1, members, applied_index: 70 + u64::from(shard), ..Owned::default() }));
         let about = About { run: EdgeId(1), owned: BTreeMap::from(owned), ..About::default() };
         let now_ms = clock::monotonic_ms();
         let pulse = Pulse { sent_at_ms: 1, echo: Some(Echo { run: EdgeId(2), sent_at_ms: now_ms }), about };

@@ -50,7 +50,7 @@ impl State {
             return Err(Refusal::TooManyNodes { max: NODES_MAX });
         }
         self.free_name(&introduction.name, replaces)?;
-        self.last_node += 1;
+        self.last_node = if mutant!(NodeIdReused) { self.members().map(|(id, _)| id.0).max().unwrap_or(0) + 1 } else { self.last_node + 1 };
         let node = NodeId(self.last_node);
         self.nodes.insert(node, member(introduction, Standing::Joining));
         self.nodes_revision += 1;

@@ -1,214 +1,291 @@
-//! What several rules want to know of a history: its connections, one by one, and which node had a fault when. Decides nothing.
+//! What the rules want to know of a history, sorted by what it is about: connections, keys, names, calls, faults. Made in one walk; decides nothing, but for one thing: entries that
+//! speak of what the history never told are no history, and are said to be so.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::record::{Entry, Fault, Key, Leave, Session, What};
+use super::connection::{Asked, Connection};
+use super::disturbance::Faults;
+use super::order::{Moment, Order};
+use super::record::{Entry, Fault, Key, Publish, Run, Scope, Session, Targets, What};
+use super::violation::{Violation, call_of, session_of};
 
-/// Whether two times overlap, and nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    pub from: u64,
-    pub to: u64,
-}
-
-impl Span {
-    pub fn meets(&self, other: Span) -> bool {
-        self.from <= other.to && other.from <= self.to
-    }
-}
-
-/// An ack or a dismiss that was sent on a connection, and the answer.
+/// A call of a publisher, with all its tries.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    pub t: u64,
-    pub key: Key,
-    pub answered: Option<u64>,
+pub struct Call<'a> {
+    pub call: u64,
+    /// The place of its first entry.
+    pub place: usize,
+    pub name: usize,
+    /// None for a withdrawal.
+    pub publish: Option<&'a Publish>,
+    /// The place of the answer for good.
+    pub answered: Option<usize>,
+    /// The code that it was refused with.
+    pub refused: Option<&'a str>,
+    /// A try had no answer: it may have happened, and may still happen.
+    pub is_unknown: bool,
 }
 
-/// One connection.
+/// A user and an engagement's id: all deliveries of it, whatever their window.
 #[derive(Clone, Debug)]
-pub struct Connection {
-    pub session: Session,
-    pub user: String,
-    pub device: String,
-    pub node: String,
-    pub hello: u64,
-    pub open: Vec<Key>,
-    pub welcome: Option<u64>,
-    /// By the client.
-    pub end: Option<(u64, Leave)>,
-    /// By the other side, with the code of its Close frame.
-    pub ended: Option<(u64, Option<u16>)>,
-    /// When it first said that it is hidden.
-    pub hidden: Option<u64>,
-    pub asked: BTreeMap<i64, Asked>,
-    /// Time and code.
-    pub errors: Vec<(u64, String)>,
-    /// When it read it, and ledger time.
-    pub withdraws: HashMap<Key, Vec<(u64, u64)>>,
+pub struct Name<'a> {
+    pub user: &'a str,
+    pub id: &'a str,
+    /// Places in [`Facts::calls`], in their order: publishes and withdrawals.
+    pub calls: Vec<usize>,
+    /// Places in [`Facts::keys`].
+    pub keys: Vec<usize>,
+    pub scope: Scope,
+    pub targets: Targets,
 }
 
-impl Connection {
-    /// When it was over, if it was.
-    pub fn over(&self) -> Option<u64> {
-        let ends = [self.end.map(|(t, _)| t), self.ended.map(|(t, _)| t)];
-        ends.into_iter().flatten().min()
-    }
-}
-
-/// An offer, as it was read.
+/// A delivery.
 #[derive(Clone, Debug)]
-pub struct Offer {
-    pub session: Session,
-    pub t: u64,
-    pub at: u64,
+pub struct Delivery<'a> {
+    pub key: &'a Key,
+    pub name: usize,
+    /// The places of all entries about it, in their order.
+    pub seen: Vec<usize>,
 }
 
 /// What is known of a history.
-#[derive(Default)]
-pub struct Facts {
-    /// The wall clock at time 0, in ms.
-    pub wall_ms: u64,
-    pub lease_ms: u64,
-    pub request_timeout_ms: u64,
+pub struct Facts<'a> {
+    pub entries: &'a [Entry],
+    pub order: Order,
+    pub run: Run,
     /// The time of the last entry.
     pub last: u64,
-    pub connections: BTreeMap<Session, Connection>,
+    pub keys: Vec<Delivery<'a>>,
+    pub names: Vec<Name<'a>>,
+    pub calls: Vec<Call<'a>>,
+    pub connections: Vec<Connection<'a>>,
     /// The connections of each device, in their order.
-    pub devices: BTreeMap<(String, String), Vec<Session>>,
-    /// The offers of what one device at a time may hold, in the order of ledger time.
-    pub offers: BTreeMap<Key, Vec<Offer>>,
-    /// Each fault with its time and node.
-    pub faults: Vec<(u64, String, Fault)>,
-    /// Engagements for all devices at once, by user and id.
-    shared: std::collections::BTreeSet<(String, String)>,
+    pub devices: HashMap<(&'a str, &'a str), Vec<usize>>,
+    pub faults: Faults,
+    /// It was brought to its end: the feed was read.
+    pub has_end: bool,
+    /// Why it is no history.
+    pub oddities: Vec<Violation>,
+    index: Index<'a>,
 }
 
-impl Facts {
-    pub fn of(entries: &[Entry]) -> Facts {
-        let mut facts = Facts { last: entries.last().map_or(0, |entry| entry.t), ..Facts::default() };
-        entries.iter().for_each(|entry| facts.take(entry));
-        let shared = std::mem::take(&mut facts.shared);
-        facts.offers.retain(|key, _| !shared.contains(&(key.user.clone(), key.id.clone())));
-        facts.offers.values_mut().for_each(|offers| offers.sort_by_key(|offer| offer.at));
+#[derive(Default)]
+struct Index<'a> {
+    keys: HashMap<&'a Key, usize>,
+    names: HashMap<(&'a str, &'a str), usize>,
+    calls: HashMap<u64, usize>,
+    sessions: HashMap<Session, usize>,
+}
+
+impl<'a> Facts<'a> {
+    #[must_use]
+    pub fn of(entries: &'a [Entry]) -> Facts<'a> {
+        let last = entries.last().map_or(0, |entry| entry.t);
+        let run = entries.iter().find_map(|entry| match &entry.what {
+            What::Run(run) => Some(run.clone()),
+            _ => None,
+        });
+        let mut facts = Facts {
+            entries,
+            order: Order::of(entries),
+            last,
+            keys: Vec::new(),
+            names: Vec::new(),
+            calls: Vec::new(),
+            connections: Vec::new(),
+            devices: HashMap::new(),
+            faults: Faults::default(),
+            has_end: false,
+            oddities: Vec::new(),
+            index: Index::default(),
+            run: run.clone().unwrap_or_default(),
+        };
+        if run.is_none() {
+            facts.oddities.push(Violation::new("history", 0, "it has no entry of its run".to_owned()));
+        }
+        let mut noted: Vec<(u64, String, Fault)> = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            facts.take(place, entry);
+            match &entry.what {
+                What::Fault { node, kind } => noted.push((entry.t, node.clone(), *kind)),
+                What::Outcome { .. } => facts.has_end = true,
+                _ => {}
+            }
+        }
+        facts.faults = Faults::of(&noted, last);
         facts
     }
 
-    fn take(&mut self, Entry { t, what }: &Entry) {
+    fn take(&mut self, place: usize, entry: &'a Entry) {
+        let Entry { t, what, .. } = entry;
+        if let Some(key) = what.key() {
+            let key = self.key(key);
+            self.keys[key].seen.push(place);
+        }
         match what {
-            What::Run { wall_ms, lease_ms, request_timeout_ms, .. } => {
-                (self.wall_ms, self.lease_ms, self.request_timeout_ms) = (*wall_ms, *lease_ms, *request_timeout_ms);
+            What::Hello { .. } => self.begin(place, entry),
+            What::Publish(publish) => self.publish(place, publish),
+            What::TakeBack { call, user, id } => {
+                let name = self.name(user, id);
+                self.call(Call { call: *call, place, name, publish: None, answered: None, refused: None, is_unknown: false });
             }
-            What::Publish { user, id, targets, .. } if *targets == super::record::Targets::All => {
-                self.shared.insert((user.clone(), id.clone()));
+            _ => {
+                if let Some(call) = call_of(what) {
+                    self.on_call(place, call, entry);
+                }
+                if let Some(session) = session_of(what) {
+                    match self.index.sessions.get(&session) {
+                        Some(index) => on_connection(&mut self.connections[*index], place, entry),
+                        None => self.odd(*t, format!("session {session} says no hello before its {}", what.kind())),
+                    }
+                }
             }
-            What::Fault { node, kind } => self.faults.push((*t, node.clone(), *kind)),
-            What::Hello { .. } => self.begin(*t, what),
-            What::Offer { session, key, at, .. } => {
-                self.offers.entry(key.clone()).or_default().push(Offer { session: *session, t: *t, at: *at });
-            }
-            _ => self.on_connection(*t, what),
         }
     }
 
-    fn begin(&mut self, t: u64, what: &What) {
-        let What::Hello { session, user, device, node, open, visible, .. } = what else { return };
-        self.devices.entry((user.clone(), device.clone())).or_default().push(*session);
+    fn odd(&mut self, t: u64, text: String) {
+        self.oddities.push(Violation::new("history", t, text));
+    }
+
+    fn name(&mut self, user: &'a str, id: &'a str) -> usize {
+        *self.index.names.entry((user, id)).or_insert_with(|| {
+            let new = Name { user, id, calls: Vec::new(), keys: Vec::new(), scope: Scope::User, targets: Targets::Active };
+            self.names.push(new);
+            self.names.len() - 1
+        })
+    }
+
+    fn key(&mut self, key: &'a Key) -> usize {
+        if let Some(known) = self.index.keys.get(key) {
+            return *known;
+        }
+        let (name, place) = (self.name(&key.user, &key.id), self.keys.len());
+        self.names[name].keys.push(place);
+        self.keys.push(Delivery { key, name, seen: Vec::new() });
+        self.index.keys.insert(key, place);
+        place
+    }
+
+    fn publish(&mut self, place: usize, publish: &'a Publish) {
+        let name = self.name(&publish.user, &publish.id);
+        let known = &mut self.names[name];
+        // One that is for all, or for each device, tells of deliveries that several may hold, even if another was to be for one.
+        known.scope = if publish.scope == Scope::Device { Scope::Device } else { known.scope };
+        known.targets = if publish.targets == Targets::All { Targets::All } else { known.targets };
+        let call = publish.call;
+        self.call(Call { call, place, name, publish: Some(publish), answered: None, refused: None, is_unknown: false });
+    }
+
+    fn call(&mut self, call: Call<'a>) {
+        let t = self.entries[call.place].t;
+        self.names[call.name].calls.push(self.calls.len());
+        if self.index.calls.insert(call.call, self.calls.len()).is_some() {
+            self.odd(t, format!("call {} begins twice", call.call));
+        }
+        self.calls.push(call);
+    }
+
+    fn on_call(&mut self, place: usize, call: u64, Entry { t, what, .. }: &'a Entry) {
+        let Some(known) = self.index.calls.get(&call) else {
+            return self.odd(*t, format!("call {call} is {} before it was made", what.kind()));
+        };
+        let known = &mut self.calls[*known];
+        match what {
+            What::Unanswered { .. } | What::GaveUp { .. } => known.is_unknown = true,
+            What::Refused { code, .. } => (known.answered, known.refused) = (Some(place), Some(code.as_str())),
+            _ => known.answered = Some(place),
+        }
+    }
+
+    fn begin(&mut self, place: usize, Entry { t, what, .. }: &'a Entry) {
+        let What::Hello { session, user, device, node, open, visible, max_in_flight } = what else { return };
+        let sessions = self.devices.entry((user, device)).or_default();
         let connection = Connection {
             session: *session,
-            user: user.clone(),
-            device: device.clone(),
-            node: node.clone(),
-            hello: t,
-            open: open.clone(),
+            user,
+            device,
+            node,
+            hello: *t,
+            place,
+            index: sessions.len(),
+            open,
+            max_in_flight: *max_in_flight,
             welcome: None,
             end: None,
             ended: None,
-            hidden: (!visible).then_some(t),
-            asked: BTreeMap::new(),
+            hidden: (!visible).then_some(*t),
+            asked: std::collections::BTreeMap::new(),
             errors: Vec::new(),
             withdraws: HashMap::new(),
+            seen: vec![place],
         };
-        self.connections.insert(*session, connection);
-    }
-
-    fn on_connection(&mut self, t: u64, what: &What) {
-        let Some(connection) = session_of(what).and_then(|session| self.connections.get_mut(&session)) else { return };
-        match what {
-            What::Welcome { .. } => connection.welcome = Some(t),
-            What::Withdraw { key, at, .. } => connection.withdraws.entry(key.clone()).or_default().push((t, *at)),
-            What::Ack { key, reference: Some(reference), .. } => {
-                connection.asked.insert(*reference, Asked { t, key: key.clone(), answered: None });
-            }
-            What::Confirm { reference: Some(reference), .. } => answer(connection, *reference, t),
-            What::Error { code, reference, .. } => {
-                connection.errors.push((t, code.clone()));
-                reference.iter().for_each(|reference| answer(connection, *reference, t));
-            }
-            What::Visible { visible: false, .. } => {
-                connection.hidden.get_or_insert(t);
-            }
-            What::End { leave, .. } => connection.end = Some((t, *leave)),
-            What::Ended { code, .. } => connection.ended = Some((t, *code)),
-            _ => {}
+        sessions.push(self.connections.len());
+        if self.index.sessions.insert(*session, self.connections.len()).is_some() {
+            self.odd(*t, format!("session {session} says hello twice"));
         }
+        self.connections.push(connection);
     }
 
-    /// The wall clock at a time of the history, in ms. Ledger time is stamped from it.
-    pub fn wall(&self, t: u64) -> u64 {
-        self.wall_ms + t / 1_000
+    /// The moment of a place.
+    #[must_use]
+    pub fn moment(&self, place: usize) -> Moment {
+        self.order.moment(self.entries, place)
     }
 
-    /// The times in which a node was not as it should be, and a while after.
-    pub fn disturbances(&self, node: &str, grace: u64) -> Vec<Span> {
-        spans(self.faults.iter().filter(|(_, name, _)| name == node).map(|(t, _, kind)| (*t, *kind)), self.last, grace)
+    /// A connection; none where it never said hello.
+    #[must_use]
+    pub fn connection(&self, session: Session) -> Option<&Connection<'a>> {
+        self.index.sessions.get(&session).map(|index| &self.connections[*index])
     }
 
-    /// The times without a majority, and a while after.
-    pub fn without_majority(&self, grace: u64) -> Vec<Span> {
-        let of_all = self.faults.iter().filter(|(_, _, kind)| matches!(kind, Fault::NoMajority | Fault::Majority));
-        spans(of_all.map(|(t, _, kind)| (*t, *kind)), self.last, grace)
+    /// A call by its number.
+    #[must_use]
+    pub fn call_of(&self, call: u64) -> Option<&Call<'a>> {
+        self.index.calls.get(&call).map(|index| &self.calls[*index])
     }
 
-    /// When a node was made unable to speak for its clients.
-    pub fn silenced(&self, node: &str) -> impl Iterator<Item = u64> {
-        let silences = |kind: &Fault| matches!(kind, Fault::Kill | Fault::Pause | Fault::Cut);
-        self.faults.iter().filter(move |(_, name, kind)| name == node && silences(kind)).map(|(t, _, _)| *t)
+    /// A delivery by its key.
+    #[must_use]
+    pub fn delivery(&self, key: &Key) -> Option<&Delivery<'a>> {
+        self.index.keys.get(key).map(|index| &self.keys[*index])
+    }
+
+    /// The connections of a device, in the order of their hellos.
+    #[must_use]
+    pub fn connections_of<'s>(&'s self, user: &'s str, device: &'s str) -> &'s [usize] {
+        self.devices.get(&(user, device)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The publishes of a name, in their order.
+    pub fn publishes<'f>(&'f self, name: &'f Name<'a>) -> impl Iterator<Item = (&'f Call<'a>, &'a Publish)> {
+        name.calls.iter().map(|call| &self.calls[*call]).filter_map(|call| Some((call, call.publish?)))
+    }
+
+    /// Whether a key is a delivery: not the engagement of scope device that devices get deliveries of.
+    #[must_use]
+    pub fn is_delivery(&self, delivery: &Delivery<'_>) -> bool {
+        delivery.key.device.is_some() || self.names[delivery.name].scope == Scope::User
     }
 }
 
-fn answer(connection: &mut Connection, reference: i64, t: u64) {
-    if let Some(asked) = connection.asked.get_mut(&reference) {
-        asked.answered.get_or_insert(t);
-    }
-}
-
-fn spans(faults: impl Iterator<Item = (u64, Fault)>, last: u64, grace: u64) -> Vec<Span> {
-    let mut spans: Vec<Span> = Vec::new();
-    let mut began = None;
-    for (t, kind) in faults {
-        let ends = matches!(kind, Fault::Resume | Fault::Start | Fault::Heal | Fault::Majority);
-        if ends {
-            spans.extend(began.take().map(|from| Span { from, to: t + grace }));
-        } else {
-            began = began.or(Some(t));
-        }
-    }
-    spans.extend(began.map(|from| Span { from, to: last }));
-    spans
-}
-
-fn session_of(what: &What) -> Option<Session> {
+fn on_connection<'a>(connection: &mut Connection<'a>, place: usize, Entry { t, what, .. }: &'a Entry) {
+    connection.seen.push(place);
     match what {
-        What::Welcome { session }
-        | What::CaughtUp { session }
-        | What::Withdraw { session, .. }
-        | What::Ack { session, .. }
-        | What::Confirm { session, .. }
-        | What::Error { session, .. }
-        | What::Visible { session, .. }
-        | What::End { session, .. }
-        | What::Ended { session, .. } => Some(*session),
-        _ => None,
+        What::Welcome { .. } => connection.welcome = Some(*t),
+        What::Withdraw { key, at, .. } => connection.withdraws.entry(key).or_default().push((*t, *at)),
+        What::Ack { key, reference: Some(reference), .. } => {
+            connection.asked.insert(*reference, Asked { t: *t, key, answered: None });
+        }
+        What::Confirm { reference: Some(reference), .. } => connection.answer(*reference, *t),
+        What::Error { code, retry, reference, .. } => {
+            connection.errors.push((*t, code, *retry));
+            reference.iter().for_each(|reference| connection.answer(*reference, *t));
+        }
+        What::Visible { visible: false, .. } => {
+            connection.hidden.get_or_insert(*t);
+        }
+        What::End { leave, .. } => connection.end = Some((*t, *leave)),
+        What::Ended { code, .. } => connection.ended = Some((*t, *code)),
+        _ => {}
     }
 }

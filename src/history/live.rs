@@ -1,46 +1,46 @@
-//! On one live connection nothing is offered twice without a withdraw in between, what the client says it has on its screen included; and never more than
+//! On one live connection nothing is offered twice without a withdraw, or a dismiss that puts it off, in between, what the client says it has on its screen included; and never more than
 //! `max_in_flight` at once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashSet;
 
 use super::Violation;
-use super::record::{Entry, Key, Session, What, is_settled};
+use super::connection::Connection;
+use super::facts::Facts;
+use super::record::{Entry, Key, What, is_settled};
 
-/// One connection.
-#[derive(Default)]
-struct Screen {
-    holds: BTreeSet<Key>,
-    max: usize,
+#[must_use]
+pub fn violations(facts: &Facts<'_>) -> Vec<Violation> {
+    facts.connections.iter().flat_map(|connection| of_connection(facts, connection)).collect()
 }
 
-pub fn violations(entries: &[Entry]) -> Vec<Violation> {
-    let mut screens: HashMap<Session, Screen> = HashMap::new();
+fn of_connection(facts: &Facts<'_>, connection: &Connection<'_>) -> Vec<Violation> {
+    let mut holds: HashSet<&Key> = connection.open.iter().collect();
+    let mut dismissed: HashSet<&Key> = HashSet::new();
     let mut found = Vec::new();
-    for Entry { t, what } in entries {
+    for Entry { t, what, .. } in connection.seen.iter().map(|place| &facts.entries[*place]) {
         match what {
-            What::Hello { session, max_in_flight, open, .. } => {
-                screens.insert(*session, Screen { holds: open.iter().cloned().collect(), max: *max_in_flight });
-            }
             What::Offer { session, key, .. } => {
-                let screen = screens.entry(*session).or_default();
-                if !screen.holds.insert(key.clone()) {
-                    found.push(Violation::new("twice", *t, format!("{key} was offered to session {session}, which holds it")));
+                let mut say = |rule, text| found.push(Violation::new(rule, *t, text).of(key).on(*session));
+                if !holds.insert(key) {
+                    say("twice", format!("{key} was offered to session {session}, which holds it"));
                 }
-                if screen.holds.len() > screen.max {
-                    let text = format!("session {session} holds {} with {key}, more than {}", screen.holds.len(), screen.max);
-                    found.push(Violation::new("in flight", *t, text));
+                if holds.len() > connection.max_in_flight {
+                    let (count, max) = (holds.len(), connection.max_in_flight);
+                    say("in flight", format!("session {session} holds {count} with {key}, more than {max}"));
                 }
             }
-            What::Withdraw { session, key, .. } => forget(&mut screens, *session, key),
-            What::Confirm { session, key, state, .. } if is_settled(state) => forget(&mut screens, *session, key),
+            What::Withdraw { key, .. } => {
+                holds.remove(key);
+            }
+            What::Ack { key, step: None, .. } => {
+                dismissed.insert(key);
+            }
+            // A dismiss that is confirmed and does not settle has put it off.
+            What::Confirm { key, state, .. } if is_settled(state) || dismissed.remove(key) => {
+                holds.remove(key);
+            }
             _ => {}
         }
     }
     found
-}
-
-fn forget(screens: &mut HashMap<Session, Screen>, session: Session, key: &Key) {
-    if let Some(screen) = screens.get_mut(&session) {
-        screen.holds.remove(key);
-    }
 }

@@ -1,83 +1,65 @@
-//! G1: what was settled by a confirm is never offered again: not on the same connection, not to a later hello, nor with a later time on any connection. G10: nor is what
-//! was withdrawn. And a claim has one winner: no two devices are told that their ack settled a key.
+//! G1: what was settled by a confirm is never offered again: not to a later hello, not on a connection that had the confirm, and with no later ledger time on any. And a claim has one winner:
+//! no two devices are told that their ack settled a key.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::Violation;
-use super::record::{Entry, Key, Session, What, is_settled};
+use super::facts::{Delivery, Facts};
+use super::order::Moment;
+use super::record::{Entry, Session, What, is_settled};
 
+/// What the confirms say that settle a key.
 #[derive(Default)]
-struct Settled {
-    /// The place of the first confirm that says so.
-    place: Option<usize>,
-    /// The earliest ledger time of any that says so.
+struct Settled<'a> {
+    /// The first one that anybody read.
+    first: Option<Moment>,
+    /// The earliest ledger time of any.
     at: Option<u64>,
-    /// The connections that were told.
-    told: BTreeSet<Session>,
+    /// The connections that were told, and at which place.
+    told: HashMap<Session, usize>,
     /// The devices that were told that they did it.
-    winners: BTreeSet<String>,
+    winners: BTreeSet<&'a str>,
 }
 
-#[derive(Default)]
-struct Judge {
-    /// Place and device of each hello.
-    hellos: HashMap<Session, (usize, String)>,
-    settled: BTreeMap<Key, Settled>,
-    /// The place where a withdrawal was answered, by user and id.
-    taken_back: BTreeMap<(String, String), usize>,
-    found: Vec<Violation>,
+#[must_use]
+pub fn violations(facts: &Facts<'_>) -> Vec<Violation> {
+    facts.keys.iter().flat_map(|delivery| of_key(facts, delivery)).collect()
 }
 
-pub fn violations(entries: &[Entry]) -> Vec<Violation> {
-    let mut judge = Judge::default();
-    for (place, entry) in entries.iter().enumerate() {
-        judge.take(place, entry);
+fn of_key(facts: &Facts<'_>, delivery: &Delivery<'_>) -> Vec<Violation> {
+    let mut settled = Settled::default();
+    let mut found = Vec::new();
+    for place in &delivery.seen {
+        let Entry { t, what, .. } = &facts.entries[*place];
+        let What::Confirm { session, state, yours, at, .. } = what else { continue };
+        let Some(connection) = facts.connection(*session).filter(|_| is_settled(state)) else { continue };
+        settled.first.get_or_insert(facts.moment(*place));
+        settled.at = Some(settled.at.map_or(*at, |earlier| earlier.min(*at)));
+        settled.told.entry(*session).or_insert(*place);
+        if *yours && settled.winners.insert(connection.device) && settled.winners.len() > 1 {
+            let text = format!("{} was settled by each of {:?}", delivery.key, settled.winners);
+            found.push(Violation::new("one winner", *t, text).of(delivery.key));
+        }
     }
-    judge.found
+    if settled.first.is_some() {
+        let offers = delivery.seen.iter().filter_map(|place| offered(facts, delivery, *place, &settled));
+        found.extend(offers);
+    }
+    found
 }
 
-impl Judge {
-    fn take(&mut self, place: usize, Entry { t, what }: &Entry) {
-        match what {
-            What::Hello { session, device, .. } => {
-                self.hellos.insert(*session, (place, device.clone()));
-            }
-            What::Confirm { session, key, state, yours, at, .. } if is_settled(state) => {
-                let device = self.hellos[session].1.clone();
-                let settled = self.settled.entry(key.clone()).or_default();
-                settled.place.get_or_insert(place);
-                settled.at = Some(settled.at.map_or(*at, |earlier| earlier.min(*at)));
-                settled.told.insert(*session);
-                if *yours && settled.winners.insert(device) && settled.winners.len() > 1 {
-                    let text = format!("{key} was settled by each of {:?}", settled.winners);
-                    self.found.push(Violation::new("one winner", *t, text));
-                }
-            }
-            What::TakenBack { user, id, .. } => {
-                self.taken_back.entry((user.clone(), id.clone())).or_insert(place);
-            }
-            What::Offer { session, key, at, .. } => self.offered(*t, *session, key, *at),
-            _ => {}
-        }
-    }
-
-    fn offered(&mut self, t: u64, session: Session, key: &Key, at: u64) {
-        let hello = self.hellos[&session].0;
-        let mut say = |rule, text| self.found.push(Violation::new(rule, t, text));
-        if let Some(settled) = self.settled.get(key) {
-            if settled.place.is_some_and(|place| place < hello) {
-                say("G1", format!("{key} was offered to session {session}, whose hello came after its confirm"));
-            }
-            if settled.at.is_some_and(|settled| settled < at) {
-                say("G1", format!("{key} was offered to session {session} with time {at}, after its confirm with {:?}", settled.at));
-            }
-            if settled.told.contains(&session) {
-                say("G1", format!("{key} was offered to session {session}, which had its confirm"));
-            }
-        }
-        let taken_back = self.taken_back.get(&(key.user.clone(), key.id.clone()));
-        if taken_back.is_some_and(|place| *place < hello) {
-            say("G10", format!("{key} was offered to session {session}, whose hello came after it was withdrawn"));
-        }
-    }
+fn offered(facts: &Facts<'_>, delivery: &Delivery<'_>, place: usize, settled: &Settled<'_>) -> Option<Violation> {
+    let Entry { t, what: What::Offer { session, at, .. }, .. } = &facts.entries[place] else { return None };
+    let hello = facts.moment(facts.connection(*session)?.place);
+    let why = if settled.first.is_some_and(|first| facts.order.is_before(first, hello)) {
+        "whose hello came after its confirm".to_owned()
+    } else if settled.told.get(session).is_some_and(|told| *told < place) {
+        "which had its confirm".to_owned()
+    } else if settled.at.is_some_and(|settled| settled < *at) {
+        format!("with time {at}, after its confirm with {:?}", settled.at)
+    } else {
+        return None;
+    };
+    let text = format!("{} was offered to session {session}, {why}", delivery.key);
+    Some(Violation::new("G1", *t, text).of(delivery.key).on(*session))
 }

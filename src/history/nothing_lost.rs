@@ -1,100 +1,69 @@
-//! G2: what was accepted settles exactly once, and the feed says so. And a publish that is tried again for as long as `request_timeout` comes through, but where there
-//! is no majority.
+//! G2: what was accepted settles exactly once, with a reason, and the feed says so; nobody is told another state than the feed. A history that was not brought to its end says nothing of what
+//! became of things. What is still open then, the API says (`last`); what neither the feed nor the API knows is lost.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use super::Violation;
-use super::facts::{Facts, Span};
-use super::record::{Entry, Key, What, is_settled};
+use super::facts::{Delivery, Facts};
+use super::record::{Entry, What, is_settled};
 
-/// So long after a majority is back, a publish may still fail.
-const GRACE_US: u64 = 5_000_000;
+/// What is said of a delivery.
+#[derive(Default)]
+struct Told<'a> {
+    is_accepted: bool,
+    /// State by cursor: the feed may tell a line twice.
+    feed: BTreeMap<&'a str, &'a str>,
+    /// When somebody was first told that it is settled, and how.
+    settled: Option<(u64, &'a str)>,
+    /// The API said at the end that it is not settled.
+    is_open: bool,
+}
 
-pub fn violations(entries: &[Entry], facts: &Facts) -> Vec<Violation> {
-    let mut found = gave_up(entries, facts);
-    // A history that was not brought to its end says nothing of what became of things.
-    let has_end = entries.iter().any(|entry| matches!(entry.what, What::Outcome { .. }));
-    if has_end {
-        found.extend(unsettled(entries, facts.last));
+#[must_use]
+pub fn violations(facts: &Facts<'_>) -> Vec<Violation> {
+    if !facts.has_end {
+        return Vec::new();
+    }
+    let deliveries = facts.keys.iter().filter(|delivery| facts.is_delivery(delivery));
+    deliveries.flat_map(|delivery| of_key(facts, delivery)).collect()
+}
+
+fn of_key(facts: &Facts<'_>, delivery: &Delivery<'_>) -> Vec<Violation> {
+    let (told, key) = (told(facts, delivery), delivery.key);
+    let mut found = Vec::new();
+    let mut say = |rule, t, text| found.push(Violation::new(rule, t, text).of(key));
+    if told.feed.len() > 1 {
+        say("settles once", facts.last, format!("{key} settled {} times by the feed: {:?}", told.feed.len(), told.feed));
+    }
+    if told.feed.is_empty() && told.is_accepted && !told.is_open && told.settled.is_none() {
+        say("G2", facts.last, format!("{key} was accepted, and neither settled by the feed nor is it said to be open: it is lost"));
+    }
+    if let Some((t, state)) = told.settled
+        && !told.feed.values().any(|other| *other == state)
+    {
+        say("G2", t, format!("{key} is {state}, but the feed says {:?}", told.feed));
+    }
+    if told.is_open && !told.feed.is_empty() {
+        say("G2", facts.last, format!("{key} is open, but the feed says {:?}", told.feed));
     }
     found
 }
 
-fn gave_up(entries: &[Entry], facts: &Facts) -> Vec<Violation> {
-    let lost = facts.without_majority(GRACE_US);
-    let began = beginnings(entries);
-    let failed = entries.iter().filter_map(|Entry { t, what }| match what {
-        What::GaveUp { call, why } => Some((*t, *call, why)),
-        _ => None,
-    });
-    let excused = |t: u64, call: u64| lost.iter().any(|span| span.meets(Span { from: began.get(&call).copied().unwrap_or(t), to: t }));
-    failed
-        .filter(|(t, call, _)| !excused(*t, *call))
-        .map(|(t, call, why)| Violation::new("refused", t, format!("call {call} was tried in vain for as long as it may take: {why}")))
-        .collect()
-}
-
-/// The settling outcomes of each key: state by cursor, since the feed may tell a line twice.
-type Feed = BTreeMap<Key, BTreeMap<String, String>>;
-
-fn unsettled(entries: &[Entry], last: u64) -> Vec<Violation> {
-    let mut feed = Feed::new();
-    let mut accepted: BTreeSet<Key> = BTreeSet::new();
-    let mut told: BTreeMap<Key, (u64, String)> = BTreeMap::new();
-    for Entry { t, what } in entries {
+fn told<'a>(facts: &Facts<'a>, delivery: &Delivery<'a>) -> Told<'a> {
+    let mut told = Told::default();
+    for place in &delivery.seen {
+        let Entry { t, what, .. } = &facts.entries[*place];
         match what {
-            What::Outcome { key, state: Some(state), cursor, .. } => {
-                feed.entry(key.clone()).or_default().insert(cursor.clone(), state.clone());
+            What::Published { status: 200 | 201, .. } | What::Offer { .. } => told.is_accepted = true,
+            What::Outcome { state: Some(state), cursor, .. } => {
+                told.feed.insert(cursor, state);
             }
-            What::Published { status: 200 | 201, key: Some(key), .. } => {
-                accepted.insert(key.clone());
+            What::Confirm { state, .. } | What::Last { state, .. } if is_settled(state) => {
+                told.settled.get_or_insert((*t, state));
             }
-            What::Confirm { key, state, .. } | What::Last { key, state } if is_settled(state) => {
-                told.entry(key.clone()).or_insert((*t, state.clone()));
-            }
+            What::Last { .. } => told.is_open = true,
             _ => {}
         }
     }
-    let mut found = Vec::new();
-    for key in &accepted {
-        let count = feed.get(key).map_or(0, BTreeMap::len);
-        if count != 1 {
-            found.push(Violation::new(
-                "G2",
-                last,
-                format!("{key} was accepted, and settled {count} times by the feed: {:?}", feed.get(key)),
-            ));
-        }
-        if !told.contains_key(key) {
-            found.push(Violation::new("G2", last, format!("{key} was accepted, and nobody was told that it is settled")));
-        }
-    }
-    for (key, settled) in feed.iter().filter(|(key, settled)| settled.len() > 1 && !accepted.contains(*key)) {
-        found.push(Violation::new("G2", last, format!("{key} settled more than once by the feed: {settled:?}")));
-    }
-    for (key, (t, state)) in &told {
-        if feed.get(key).is_none_or(|settled| settled.values().all(|other| other != state)) {
-            found.push(Violation::new("G2", *t, format!("{key} is {state}, but the feed says {:?}", feed.get(key))));
-        }
-    }
-    found
-}
-
-/// When each call was first sent.
-fn beginnings(entries: &[Entry]) -> HashMap<u64, u64> {
-    let began = entries.iter().filter_map(|Entry { t, what }| match what {
-        What::Publish { call, .. } | What::TakeBack { call, .. } => Some((*call, *t)),
-        _ => None,
-    });
-    began.collect()
-}
-
-/// The longest time that a call took until it was answered for good, in ms.
-pub fn longest_publish_ms(entries: &[Entry]) -> u64 {
-    let began = beginnings(entries);
-    let took = entries.iter().filter_map(|Entry { t, what }| match what {
-        What::Published { call, .. } | What::GaveUp { call, .. } => Some((t - began.get(call)?) / 1_000),
-        _ => None,
-    });
-    took.max().unwrap_or(0)
+    told
 }

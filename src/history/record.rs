@@ -1,31 +1,10 @@
-//! The entries of a history. See the room's own words for what each means.
-
-use std::fmt;
+//! The entries of a history. `docs/history.md` says what each means; this file decides nothing.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// A delivery's key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Key {
-    pub user: String,
-    pub id: String,
-    pub window: String,
-}
-
-impl Key {
-    /// The key that a message to or from a user, or an answer, names.
-    pub fn of(user: &str, message: &Value) -> Key {
-        let text = |field: &str| message[field].as_str().unwrap_or_else(|| panic!("no {field} in {message}")).to_owned();
-        Key { user: user.to_owned(), id: text("id"), window: text("window") }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}@{}", self.user, self.id, self.window)
-    }
-}
+pub use super::fault::Fault;
+pub use super::key::Key;
 
 /// One connection of one device.
 pub type Session = u64;
@@ -41,83 +20,292 @@ pub enum Leave {
 }
 
 /// Whom an engagement is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Targets {
+    #[default]
     Active,
     All,
 }
 
-/// What was done to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// For whom there is a delivery of an engagement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// It is ended at once.
-    Kill,
-    /// It is stopped in its tracks.
-    Pause,
-    /// It goes on after a pause.
-    Resume,
-    /// It is told to stop.
-    Stop,
-    /// It was started again, and is ready.
-    Start,
-    /// It is told to give its leaders and connections away.
-    Drain,
-    /// It is cut off from some or all of the others.
-    Cut,
-    /// The last cut was healed.
-    Heal,
-    /// So many nodes are about to be lost that no majority is left. Named for the cluster as a whole.
-    NoMajority,
-    /// There is a majority again.
-    Majority,
+pub enum Scope {
+    #[default]
+    User,
+    Device,
+}
+
+/// What a full replay buffer does with a publish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    #[default]
+    Reject,
+    DropOldest,
+}
+
+/// Whether wall clocks can be compared: those of the processes that note, and those of the nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clocks {
+    /// To the ms, as on one machine.
+    #[default]
+    Agree,
+    Apart,
 }
 
 /// Something that somebody saw or did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
     /// Microseconds since the start.
     pub t: u64,
+    /// Which process noted it: the place of its file among those that were merged. Entries of one process are ordered by their place; those of two only as well as
+    /// their clocks agree.
+    #[serde(skip)]
+    pub process: u16,
     #[serde(flatten)]
     pub what: What,
 }
 
+impl Entry {
+    /// One of a history that one process has noted.
+    #[must_use]
+    pub fn at(t: u64, what: What) -> Entry {
+        Entry { t, process: 0, what }
+    }
+}
+
+/// The first entry: what the cluster was told, and when time began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The wall clock at `t` = 0.
+    pub wall_ms: u64,
+    pub lease_ms: u64,
+    pub request_timeout_ms: u64,
+    pub seed: u64,
+    /// How far this process's times may be from those of the others, beside the rounding of `wall_ms`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub clock_error_us: u64,
+    /// Of this process and the nodes.
+    #[serde(default)]
+    pub clocks: Clocks,
+    /// `buffer.max_deliveries`; none where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer_max: Option<u64>,
+    #[serde(default)]
+    pub overflow: Overflow,
+    /// `window.carry`; none where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry_ms: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A call of a publisher.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    pub call: u64,
+    pub user: String,
+    pub id: String,
+    pub targets: Targets,
+    #[serde(default)]
+    pub scope: Scope,
+    pub payload: Value,
+    /// The length of a window of its own; none in the session window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
+    /// How often it may be offered; 0 without a limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_offers: u64,
+    /// Put off, instead of settled, by a dismiss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snooze_ms: Option<u64>,
+}
+
+/// A window, as a client was told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    pub id: String,
+    pub opened_at: u64,
+    pub closes_at: u64,
+}
+
 /// What it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "e", rename_all = "snake_case")]
+#[serde(tag = "e", rename_all = "snake_case", deny_unknown_fields)]
 pub enum What {
-    Run { wall_ms: u64, lease_ms: u64, request_timeout_ms: u64, seed: u64 },
-    Publish { call: u64, user: String, id: String, targets: Targets, payload: Value },
-    Published { call: u64, status: u16, key: Option<Key>, state: Option<String>, step: Option<u64> },
-    Unanswered { call: u64, why: String },
-    GaveUp { call: u64, why: String },
-    TakeBack { call: u64, user: String, id: String },
-    TakenBack { call: u64, user: String, id: String, state: String },
-    Hello { session: Session, user: String, device: String, node: String, visible: bool, max_in_flight: usize, open: Vec<Key> },
-    Welcome { session: Session },
-    CaughtUp { session: Session },
-    Offer { session: Session, key: Key, offer: u64, step: u64, at: u64, data: Value, payload: Value },
-    Withdraw { session: Session, key: Key, reason: String, at: u64 },
-    Ack { session: Session, key: Key, step: Option<u64>, data: Value, reference: Option<i64> },
-    Confirm { session: Session, key: Key, step: u64, state: String, yours: bool, at: u64, reference: Option<i64> },
-    Error { session: Session, code: String, retry: bool, reference: Option<i64> },
-    Visible { session: Session, visible: bool },
-    End { session: Session, leave: Leave },
-    Ended { session: Session, code: Option<u16> },
-    Fault { node: String, kind: Fault },
-    Outcome { key: Key, outcome: String, state: Option<String>, cursor: String },
-    Last { key: Key, state: String },
+    Run(Run),
+    Publish(Publish),
+    Published {
+        call: u64,
+        status: u16,
+        key: Option<Key>,
+        state: Option<String>,
+        step: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        closes_at: Option<u64>,
+    },
+    Refused {
+        call: u64,
+        code: String,
+    },
+    Unanswered {
+        call: u64,
+        why: String,
+    },
+    GaveUp {
+        call: u64,
+        why: String,
+    },
+    TakeBack {
+        call: u64,
+        user: String,
+        id: String,
+    },
+    TakenBack {
+        call: u64,
+        user: String,
+        id: String,
+        state: String,
+    },
+    Hello {
+        session: Session,
+        user: String,
+        device: String,
+        node: String,
+        visible: bool,
+        max_in_flight: usize,
+        open: Vec<Key>,
+    },
+    Welcome {
+        session: Session,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<Window>,
+    },
+    CaughtUp {
+        session: Session,
+    },
+    Window {
+        session: Session,
+        window: Window,
+    },
+    Offer {
+        session: Session,
+        key: Key,
+        offer: u64,
+        step: u64,
+        at: u64,
+        data: Value,
+        payload: Value,
+    },
+    Withdraw {
+        session: Session,
+        key: Key,
+        reason: String,
+        at: u64,
+    },
+    Ack {
+        session: Session,
+        key: Key,
+        step: Option<u64>,
+        data: Value,
+        reference: Option<i64>,
+    },
+    Confirm {
+        session: Session,
+        key: Key,
+        step: u64,
+        state: String,
+        yours: bool,
+        at: u64,
+        reference: Option<i64>,
+    },
+    Error {
+        session: Session,
+        code: String,
+        retry: bool,
+        reference: Option<i64>,
+    },
+    Visible {
+        session: Session,
+        visible: bool,
+    },
+    End {
+        session: Session,
+        leave: Leave,
+    },
+    Ended {
+        session: Session,
+        code: Option<u16>,
+    },
+    Fault {
+        node: String,
+        kind: Fault,
+    },
+    Outcome {
+        key: Key,
+        outcome: String,
+        state: Option<String>,
+        cursor: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    Last {
+        key: Key,
+        state: String,
+    },
+    Replica {
+        node: String,
+        shard: u16,
+        applied_index: u64,
+        state_hash: String,
+    },
 }
 
 impl What {
     /// The word for it in the history.
-    pub fn kind(&self) -> String {
-        let value = serde_json::to_value(self).expect("an entry is representable as JSON");
-        value["e"].as_str().expect("its tag").to_owned()
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            What::Run(_) => "run",
+            What::Publish(_) => "publish",
+            What::Published { .. } => "published",
+            What::Refused { .. } => "refused",
+            What::Unanswered { .. } => "unanswered",
+            What::GaveUp { .. } => "gave_up",
+            What::TakeBack { .. } => "take_back",
+            What::TakenBack { .. } => "taken_back",
+            What::Hello { .. } => "hello",
+            What::Welcome { .. } => "welcome",
+            What::CaughtUp { .. } => "caught_up",
+            What::Window { .. } => "window",
+            What::Offer { .. } => "offer",
+            What::Withdraw { .. } => "withdraw",
+            What::Ack { .. } => "ack",
+            What::Confirm { .. } => "confirm",
+            What::Error { .. } => "error",
+            What::Visible { .. } => "visible",
+            What::End { .. } => "end",
+            What::Ended { .. } => "ended",
+            What::Fault { .. } => "fault",
+            What::Outcome { .. } => "outcome",
+            What::Last { .. } => "last",
+            What::Replica { .. } => "replica",
+        }
     }
 
     /// The delivery that it is about, where it is about one.
+    #[must_use]
     pub fn key(&self) -> Option<&Key> {
         match self {
             What::Published { key, .. } => key.as_ref(),
@@ -133,22 +321,7 @@ impl What {
 }
 
 /// Whether a state is final.
+#[must_use]
 pub fn is_settled(state: &str) -> bool {
     matches!(state, "completed" | "dismissed" | "expired" | "withdrawn" | "dropped")
-}
-
-#[test]
-fn an_entry_is_one_line_and_reads_back() {
-    let key = Key { user: "u".to_owned(), id: "x".to_owned(), window: "w".to_owned() };
-    let data = serde_json::json!({"q": 1});
-    for what in [
-        What::Confirm { session: 1, key: key.clone(), step: 2, state: "shown".to_owned(), yours: true, at: 3, reference: Some(4) },
-        What::Ack { session: 1, key, step: None, data, reference: None },
-        What::Fault { node: "n1".to_owned(), kind: Fault::NoMajority },
-    ] {
-        let entry = Entry { t: 7, what };
-        let line = serde_json::to_string(&entry).unwrap();
-        assert!(!line.contains('\n') && line.starts_with(r#"{"t":7,"e":"#), "{line}");
-        assert_eq!(serde_json::from_str::<Entry>(&line).unwrap(), entry);
-    }
 }

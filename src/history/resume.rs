@@ -1,123 +1,128 @@
-//! G4: an offer goes on after the highest step confirmed, with the data confirmed with it. Steps never fall, and what is settled stays as it is. G9 is part of it: what
-//! was confirmed on a connection, also in its welcome, is not offered on it again.
+//! G4: an offer goes on after the highest step confirmed, with the data confirmed with it. Steps never fall, and what is settled stays as it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
 use super::Violation;
-use super::record::{Entry, Key, Session, What, is_settled};
+use super::facts::{Delivery, Facts};
+use super::order::Highest;
+use super::record::{Session, What, is_settled};
 
 /// What is known of a key so far.
 #[derive(Default)]
-struct Known {
-    /// Place, session and step of each confirm.
-    confirmed: Vec<(usize, Session, u64)>,
-    /// Ledger time and step of each confirm.
+struct Known<'a> {
+    /// The highest step confirmed by a moment.
+    confirmed: Highest,
+    /// The same, on each connection by now.
+    confirmed_on: HashMap<Session, u64>,
+    /// The highest step by each ledger time, as confirms say.
     confirmed_at: BTreeMap<u64, u64>,
     /// The state that it settled in, and the earliest ledger time of a confirm that says so.
-    settled: Option<(u64, String)>,
+    settled: Option<(u64, &'a str)>,
     /// The highest step that any device ever acked.
     acked: u64,
     /// The data sent with acks of each step.
-    data: BTreeMap<u64, Vec<Value>>,
-    /// Ledger time and step of each offer.
+    data: BTreeMap<u64, HashSet<&'a Value>>,
+    /// The highest step by each ledger time, as offers say.
     offered_at: BTreeMap<u64, u64>,
     /// The connections that were offered it.
-    offered_to: BTreeSet<Session>,
+    offered_to: HashSet<Session>,
 }
 
-#[derive(Default)]
-struct Judge {
-    hellos: HashMap<Session, usize>,
-    keys: BTreeMap<Key, Known>,
-    found: Vec<Violation>,
-}
-
-/// An offer, taken apart.
-struct Offer<'a> {
-    t: u64,
-    session: Session,
-    key: &'a Key,
-    step: u64,
-    at: u64,
-    data: &'a Value,
-}
-
-pub fn violations(entries: &[Entry]) -> Vec<Violation> {
-    let mut judge = Judge::default();
-    for (place, entry) in entries.iter().enumerate() {
-        judge.take(place, entry);
+#[must_use]
+pub fn violations(facts: &Facts<'_>) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for delivery in &facts.keys {
+        let mut judge = Judge { facts, delivery, known: Known::default(), found: &mut found };
+        // Where clocks don't tell what came first, an ack that is noted after the offer may have come before it.
+        if facts.order.is_loose() {
+            delivery.seen.iter().for_each(|place| judge.acked(*place));
+        }
+        for place in &delivery.seen {
+            match &facts.entries[*place].what {
+                What::Ack { .. } => judge.acked(*place),
+                What::Offer { .. } => judge.offered(*place),
+                What::Confirm { .. } => judge.confirmed(*place),
+                _ => {}
+            }
+        }
     }
-    judge.found
+    found
 }
 
-impl Judge {
-    fn take(&mut self, place: usize, Entry { t, what }: &Entry) {
-        match what {
-            What::Hello { session, .. } => {
-                self.hellos.insert(*session, place);
-            }
-            What::Ack { key, step: Some(step), data, .. } => {
-                let known = self.keys.entry(key.clone()).or_default();
-                known.acked = known.acked.max(*step);
-                known.data.entry(*step).or_default().push(data.clone());
-            }
-            What::Offer { session, key, step, at, data, .. } => {
-                self.offered(&Offer { t: *t, session: *session, key, step: *step, at: *at, data });
-            }
-            What::Confirm { .. } => self.confirmed(place, *t, what),
-            _ => {}
+struct Judge<'f, 'a> {
+    facts: &'f Facts<'a>,
+    delivery: &'f Delivery<'a>,
+    known: Known<'a>,
+    found: &'f mut Vec<Violation>,
+}
+
+impl Judge<'_, '_> {
+    fn say(&mut self, rule: &'static str, place: usize, text: String) {
+        self.found.push(Violation::new(rule, self.facts.entries[place].t, text).of(self.delivery.key));
+    }
+
+    fn acked(&mut self, place: usize) {
+        if let What::Ack { step: Some(step), data, .. } = &self.facts.entries[place].what {
+            self.known.acked = self.known.acked.max(*step);
+            self.known.data.entry(*step).or_default().insert(data);
         }
     }
 
-    fn offered(&mut self, offer: &Offer) {
-        let Offer { t, session, key, step, at, data } = *offer;
-        let hello = self.hellos[&session];
-        let known = self.keys.entry(key.clone()).or_default();
-        let mut say = |rule, text| self.found.push(Violation::new(rule, t, text));
-        let counts = |(place, on, _): &&(usize, Session, u64)| *place < hello || *on == session;
-        let confirmed = known.confirmed.iter().filter(counts).map(|(_, _, step)| *step).max().unwrap_or(0);
-        if known.offered_to.insert(session) && (step < confirmed + 1 || step > known.acked + 1) {
-            let acked = known.acked;
-            say("G4", format!("{key} went on with step {step} on session {session}; {confirmed} was confirmed and {acked} acked"));
-        }
+    fn offered(&mut self, place: usize) {
+        let What::Offer { session, step, at, data, .. } = &self.facts.entries[place].what else { return };
+        let Some(connection) = self.facts.connection(*session) else { return };
+        let (key, known) = (self.delivery.key, &mut self.known);
+        let before_hello = known.confirmed.before(self.facts.order, self.facts.moment(connection.place)).unwrap_or(0);
+        let confirmed = before_hello.max(known.confirmed_on.get(session).copied().unwrap_or(0));
+        let acked = known.acked;
+        let is_first = known.offered_to.insert(*session);
         let is_theirs = match known.data.get(&step.saturating_sub(1)) {
-            Some(sent) if step > 1 => sent.contains(data),
-            _ => step > 1 || data.is_null() || known.data.contains_key(&0),
+            Some(sent) if *step > 1 => sent.contains(data),
+            _ => *step > 1 || data.is_null() || known.data.contains_key(&0),
         };
-        if !is_theirs {
-            say("G4", format!("{key} was offered at step {step} with data that nobody sent for the step before: {data}"));
-        }
         let earlier = known.offered_at.range(..at).next_back().map_or(1, |(_, step)| *step);
-        if step < earlier {
-            say("step fell", format!("{key} was offered at step {earlier}, later at step {step}"));
+        known.offered_at.entry(*at).and_modify(|highest| *highest = (*step).max(*highest)).or_insert(earlier.max(*step));
+        if is_first && (*step < confirmed + 1 || *step > acked + 1) {
+            self.say(
+                "G4",
+                place,
+                format!("{key} went on with step {step} on session {session}; {confirmed} was confirmed and {acked} acked"),
+            );
         }
-        known.offered_at.entry(at).and_modify(|highest| *highest = step.max(*highest)).or_insert(step);
+        if !is_theirs {
+            self.say("G4", place, format!("{key} was offered at step {step} with data that nobody sent for the step before: {data}"));
+        }
+        if *step < earlier {
+            self.say("step fell", place, format!("{key} was offered at step {earlier}, later at step {step}"));
+        }
     }
 
-    fn confirmed(&mut self, place: usize, t: u64, what: &What) {
-        let What::Confirm { session, key, step, state, at, .. } = what else { return };
-        let known = self.keys.entry(key.clone()).or_default();
-        let mut say = |rule, text| self.found.push(Violation::new(rule, t, text));
+    fn confirmed(&mut self, place: usize) {
+        let facts = self.facts;
+        let What::Confirm { session, step, state, at, .. } = &facts.entries[place].what else { return };
+        let (key, known) = (self.delivery.key, &mut self.known);
         // Confirms of two connections may cross on the wire: ledger time tells their order.
         let earlier = known.confirmed_at.range(..at).next_back().map_or(0, |(_, step)| *step);
-        if *step < earlier {
-            say("step fell", format!("{key} was confirmed at step {earlier}, and with time {at} at step {step}"));
+        known.confirmed_at.entry(*at).and_modify(|highest| *highest = (*step).max(*highest)).or_insert(earlier.max(*step));
+        known.confirmed.push(facts.moment(place), *step);
+        let on_session = known.confirmed_on.entry(*session).or_default();
+        *on_session = (*on_session).max(*step);
+        let settled = known.settled;
+        if is_settled(state) {
+            known.settled = Some(settled.map_or((*at, state), |(earlier, word)| (earlier.min(*at), word)));
         }
-        known.confirmed_at.entry(*at).and_modify(|highest| *highest = (*step).max(*highest)).or_insert(*step);
-        known.confirmed.push((place, *session, *step));
-        match &mut known.settled {
-            Some((settled, _)) if !is_settled(state) && *settled < *at => {
-                say("unsettled", format!("{key} is {state} with time {at}, but was settled with time {settled}"));
+        if *step < earlier {
+            self.say("step fell", place, format!("{key} was confirmed at step {earlier}, and with time {at} at step {step}"));
+        }
+        match settled {
+            Some((since, _)) if !is_settled(state) && since < *at => {
+                self.say("unsettled", place, format!("{key} is {state} with time {at}, but was settled with time {since}"));
             }
-            Some((settled, word)) if is_settled(state) => {
-                if word != state {
-                    say("unsettled", format!("{key} was {word}, and is {state}"));
-                }
-                *settled = (*settled).min(*at);
+            Some((_, word)) if is_settled(state) && word != state => {
+                self.say("unsettled", place, format!("{key} was {word}, and is {state}"));
             }
-            None if is_settled(state) => known.settled = Some((*at, state.clone())),
             _ => {}
         }
     }

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::ports::backup::Backup;
 use crate::ports::members::{ClusterView, Members, MembershipError, NodeState, NodeView, ShardView};
 use crate::ports::peers::NodeId;
+use crate::ports::replicas::Replicas;
 use crate::protocol::code::Code;
 
 use super::input;
@@ -26,6 +27,7 @@ const BACKUPS_MAX: usize = 2;
 pub struct Cluster {
     pub members: Arc<dyn Members>,
     pub backup: Arc<dyn Backup>,
+    pub replicas: Arc<dyn Replicas>,
     pub(super) backups: Arc<Semaphore>,
     /// The time in which a change must be agreed to.
     request_timeout: Duration,
@@ -34,8 +36,8 @@ pub struct Cluster {
 impl Cluster {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(members: Arc<dyn Members>, backup: Arc<dyn Backup>, request_timeout: Duration) -> Cluster {
-        Cluster { members, backup, backups: Arc::new(Semaphore::new(BACKUPS_MAX)), request_timeout }
+    pub fn new(members: Arc<dyn Members>, shards: Arc<impl Backup + Replicas + 'static>, request_timeout: Duration) -> Cluster {
+        Cluster { members, backup: shards.clone(), replicas: shards, backups: Arc::new(Semaphore::new(BACKUPS_MAX)), request_timeout }
     }
 
     async fn change(&self, name: &str, change: impl Future<Output = Result<(), MembershipError>>) -> Result<(), Problem> {

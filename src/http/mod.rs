@@ -10,6 +10,7 @@ mod deadline;
 pub mod health;
 pub mod cluster;
 pub mod backup;
+pub mod replicas;
 pub mod routes;
 pub mod state;
 pub mod problem;

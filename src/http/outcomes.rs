@@ -20,6 +20,7 @@ use super::delivery_answers::OutcomeLine;
 use super::feed::{Feed, FeedError};
 use super::input::Query;
 use super::limits::Place;
+use super::openapi::schemas::OutcomeEvent;
 use super::problem::Problem;
 use super::state::Api;
 
@@ -49,7 +50,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
     ),
     responses(
         (status = 200, description = "One outcome a line.", headers(("Engage-Cursor" = String, description = "Where to go on from.")),
-            content((OutcomeLine = "application/x-ndjson"), (OutcomeLine = "text/event-stream"))),
+            content((OutcomeLine = "application/x-ndjson"), (OutcomeEvent = "text/event-stream"))),
         (status = 410, description = "`cursor_expired`: outcomes after this cursor are no longer kept."),
     ),
 )]

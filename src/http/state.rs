@@ -1,12 +1,14 @@
 //! What the handlers of the API share, and the seams to the rest of the node: [`Users`] leads to the actors, [`Owners`] knows who is who.
 //! Calls are retried here, inside the time that a request has; nothing else waits for the ledger.
 
+use rand::RngExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::dice::dice;
 use crate::ledger::engagement::{Payload, Targets};
 use crate::ledger::ids::{EngagementId, UserId};
 use crate::ledger::{Applied, Command};
@@ -88,7 +90,7 @@ impl Api {
                 Err(error) => error,
             };
             // Jitter, so that callers who failed together don't come back together.
-            let wait = pause.mul_f64(rand::random_range(0.5..1.0));
+            let wait = pause.mul_f64(dice().random_range(0.5..1.0));
             if wait >= left(deadline) {
                 return Err(self.unavailable(error));
             }

@@ -23,7 +23,7 @@ pub(super) enum Arrival {
 impl User {
     /// Acks first (G9), then the place, then what is on the screen, then the offers.
     pub fn attach(&mut self, context: &mut Context<'_>, attach: &Attach) -> AttachReply {
-        let acks: Vec<AckReply> = attach.acks.iter().map(|ack| self.ack(context, &attach.device, ack)).collect();
+        let mut acks = if mutant!(OffersBeforeAcks) { Vec::new() } else { self.take_acks(context, attach) };
         let known = self.devices.get(&attach.device).map(|device| device.connection);
         let arrival = match attach.greeting {
             // The ledger's connection came later than any that is reported again: it stays, also while it is on a lease.
@@ -46,7 +46,14 @@ impl User {
         if !matches!(attach.greeting, Greeting::Again { is_caught_up: true, .. }) {
             context.tell(attach.connection, Action::CaughtUp);
         }
+        if mutant!(OffersBeforeAcks) {
+            acks = self.take_acks(context, attach);
+        }
         AttachReply::Attached { window, acks }
+    }
+
+    fn take_acks(&mut self, context: &mut Context<'_>, attach: &Attach) -> Vec<AckReply> {
+        attach.acks.iter().map(|ack| self.ack(context, &attach.device, ack)).collect()
     }
 
     /// Devices on a lease have places of their own, as many again, so that a flaky network does not lock a person out.

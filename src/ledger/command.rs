@@ -8,7 +8,7 @@ use super::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId, WindowId}
 use super::limits::Settings;
 use super::outcome::NoticeOutcome;
 
-/// One command. All but the last two concern one user and touch nobody else.
+/// One command. All but the last three concern one user and touch nobody else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// A publisher's engagement for a user. Replies [`super::reply::Reply::Publish`].
@@ -34,6 +34,9 @@ pub enum Command {
     /// First entry of a leader: the settings in force, and the edges that live. Connections of other edges get a lease to report in; who is on a lease gets
     /// a new one, by this leader's clock.
     Takeover { settings: Settings, edges: Vec<EdgeId> },
+    /// The clock that time is stamped from has jumped ahead: leases that run begin anew, before time passes for who is on them. Replies
+    /// [`super::reply::Reply::Done`].
+    RenewLeases,
 }
 
 impl Command {
@@ -50,7 +53,7 @@ impl Command {
             | Command::Withdraw { user, .. }
             | Command::Forget { user }
             | Command::Notice { user, .. } => Some(user),
-            Command::Advance | Command::Takeover { .. } => None,
+            Command::Advance | Command::Takeover { .. } | Command::RenewLeases => None,
         }
     }
 }

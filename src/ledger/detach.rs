@@ -12,6 +12,7 @@ impl User {
         let Some(known) = self.devices.get(device).filter(|known| known.connection == connection) else { return };
         match departure {
             Departure::Closed => self.drop_device(device),
+            Departure::Lost if mutant!(LostCountsAsClosed) => self.drop_device(device),
             Departure::Lost if known.is_attached() => self.lose_device(context, device),
             // Its lease runs already.
             Departure::Lost => {}
@@ -37,6 +38,16 @@ impl User {
                 device.lease_until = Some(until);
             }
         }
+    }
+
+    /// Those that are on a lease have until then to come back. Whether there are any.
+    pub fn renew_leases(&mut self, until: LedgerTime) -> bool {
+        let mut any = false;
+        for device in self.devices.iter_mut().filter(|device| !device.is_attached()) {
+            device.lease_until = Some(until);
+            any = true;
+        }
+        any
     }
 
     /// Takes a device out; what it held is free.

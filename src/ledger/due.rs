@@ -1,7 +1,7 @@
 //! What time does to a user: leases and deliveries run out, windows close and open, records are forgotten.
 
 use super::context::{About, Context};
-use super::delivery::Ending;
+use super::delivery::{Delivery, Ending};
 use super::effect::Action;
 use super::ids::DeviceId;
 use super::outcome::What;
@@ -19,7 +19,8 @@ impl User {
         for device in &gone {
             self.drop_device(device);
         }
-        while let Some(index) = self.replay.position(|delivery| delivery.expires_at <= at) {
+        let is_spared = |delivery: &Delivery| mutant!(HeldNeverExpires) && !delivery.holders.is_empty();
+        while let Some(index) = self.replay.position(|delivery| delivery.expires_at <= at && !is_spared(delivery)) {
             let reason = self.replay.get(index).expiry_reason();
             self.settle(context, index, Ending::because(State::Expired, reason));
         }

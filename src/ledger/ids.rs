@@ -109,6 +109,9 @@ impl WindowId {
     /// The id after `last`, no lower than what `at` gives.
     #[must_use]
     pub fn next(last: WindowId, at: LedgerTime) -> WindowId {
+        if mutant!(WindowIdReused) {
+            return WindowId(at.0.saturating_mul(WINDOWS_PER_MS));
+        }
         WindowId((last.0 + 1).max(at.0.saturating_mul(WINDOWS_PER_MS)))
     }
 }

@@ -12,7 +12,7 @@ use super::outcome::{NoticeOutcome, OutcomeLog, What};
 use super::reply::{AckReply, Applied, AttachReply, Bound, PublishReply, Reply};
 use super::snapshot::View;
 use super::store::Store;
-use super::time::LedgerTime;
+use super::time::{LedgerTime, Millis};
 use super::user::{USER_BYTES, User};
 use super::view::{Counts, DeliveryView, UserView};
 
@@ -62,11 +62,12 @@ impl Share {
 impl Ledger {
     /// Applies one command. Time never runs back: an earlier `at` counts as the last one.
     pub fn apply(&mut self, command: Command, at: LedgerTime) -> Applied {
-        self.now = self.now.max(at);
+        self.now = if mutant!(TimeRunsBack) { at } else { self.now.max(at) };
         let mut effects = Vec::new();
         let reply = match command {
             Command::Advance => self.advance(&mut effects),
             Command::Takeover { settings, edges } => self.take_over(settings, &edges, &mut effects),
+            Command::RenewLeases => self.renew_leases(&mut effects),
             Command::Notice { user, id, device, outcome } => {
                 let what = if outcome == NoticeOutcome::Sent { What::NoticeSent } else { What::NoticeSeen };
                 let about = About { id, window: None, device, step: 0, reason: None };
@@ -211,8 +212,20 @@ impl Ledger {
         for id in self.connected.clone() {
             // Before time passes for them: a lease that another clock granted must not run out by this one (G6).
             let user = self.users.get_mut(&id).expect("who is connected is known");
-            user.start_leases(self.now.plus(self.settings.lease), edges);
+            let lease = if mutant!(LeaseSkippedAtTakeover) { Millis(0) } else { self.settings.lease };
+            user.start_leases(self.now.plus(lease), edges);
             self.with_user(&id, effects, |_, _| ());
+        }
+        Reply::Done
+    }
+
+    fn renew_leases(&mut self, effects: &mut Vec<Effect>) -> Reply {
+        for id in self.connected.clone() {
+            let user = self.users.get_mut(&id).expect("who is connected is known");
+            // Before time passes for them, as at a takeover.
+            if user.renew_leases(self.now.plus(self.settings.lease)) {
+                self.with_user(&id, effects, |_, _| ());
+            }
         }
         Reply::Done
     }

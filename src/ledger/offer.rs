@@ -71,7 +71,7 @@ impl User {
 
     /// Whether all who were told to take it off the screen are connected, so that the word reaches them. The word to one on a lease may be lost.
     pub fn is_off_other_screens(&self, delivery: &Delivery) -> bool {
-        delivery.former.iter().all(|device| self.devices.get(device).is_none_or(Device::is_attached))
+        mutant!(WithdrawNotAwaited) || delivery.former.iter().all(|device| self.devices.get(device).is_none_or(Device::is_attached))
     }
 
     /// A hidden holder keeps what it holds only until another device is visible.
@@ -84,7 +84,9 @@ impl User {
             let Some(holder) = delivery.holders.first().and_then(|holder| devices.get(&holder.device)) else { continue };
             if holder.is_attached() && !holder.is_in_sight() {
                 let (id, window, at) = (delivery.id().clone(), delivery.window, context.at);
-                context.tell(holder.connection, Action::Withdraw { id, window, reason: WithdrawReason::Moved, at });
+                if !mutant!(MovedWithoutWithdraw) {
+                    context.tell(holder.connection, Action::Withdraw { id, window, reason: WithdrawReason::Moved, at });
+                }
                 delivery.part_from(&holder.id);
             }
         }

@@ -53,7 +53,7 @@ impl User {
         for index in 0..self.replay.len() {
             let delivery = self.replay.get(index);
             let Some(holder) = delivery.holders.iter().find(|holder| holder.device == attach.device) else { continue };
-            if is_open(attach, delivery) {
+            if is_open(attach, delivery) && !mutant!(HeldIsOfferedAgain) {
                 continue;
             }
             let is_in_place = attach.visibility == Visibility::Visible && self.is_off_other_screens(delivery);

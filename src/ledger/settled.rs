@@ -51,7 +51,10 @@ impl Settled {
     /// Whether it counts as delivered in the window after its own. What a person never saw and ran out with its window does not.
     pub fn is_carried(&self, at: LedgerTime, carry: Millis) -> bool {
         let unseen_at_close = self.reason == Some(Reason::WindowClosed) && !self.is_seen;
-        !self.is_in_open_window(at) && !self.has_own_window && !unseen_at_close && at < self.settled_at.plus(carry)
+        !self.is_in_open_window(at)
+            && !self.has_own_window
+            && !unseen_at_close
+            && at.plus(Millis(u64::from(mutant!(CarryEndsEarly)))) < self.settled_at.plus(carry)
     }
 
     /// Whether its engagement must not be delivered again now.

@@ -11,7 +11,7 @@ use super::ledger::{Ledger, Share};
 use super::limits::Settings;
 use super::outcome::{Outcome, OutcomeLog};
 use super::store::Store;
-use super::time::LedgerTime;
+use super::time::{LedgerTime, Millis};
 use super::user::User;
 
 /// The version of the format. A change of any type that a snapshot holds is a new one.
@@ -179,6 +179,11 @@ impl Restore {
 
     fn take_user(&mut self, id: &UserId, mut user: User) {
         user.share_engagements(&mut self.engagements);
+        if mutant!(SnapshotForgetsCarried) {
+            user.settled.reckon_due(Millis(0));
+            user.settled.forget(self.ledger.now, Millis(0));
+            user.settled.reckon_due(self.ledger.settings.window_carry);
+        }
         let share = Share::of(&user);
         *self.ledger.users.get_or_insert(id) = user;
         self.ledger.keep_books(id, Share::default(), share);

@@ -91,6 +91,12 @@ impl User {
     pub fn publish(&mut self, context: &mut Context<'_>, engagement: Arc<Engagement>) -> PublishReply {
         if let Some(known) = self.known(context, &engagement) {
             let Known { window, state, step, closes_at, fingerprint } = known;
+            if mutant!(LastPublishWins)
+                && let Some(index) = self.replay.position(|delivery| *delivery.id() == engagement.id)
+            {
+                let first = self.replay.remove(index);
+                self.replay.insert(Delivery { engagement: Arc::clone(&engagement), ..first });
+            }
             return match fingerprint {
                 Some(first) if first != engagement.fingerprint => PublishReply::Different { window, state },
                 _ => PublishReply::Duplicate { window, state, step, closes_at },
@@ -169,7 +175,7 @@ impl User {
             return Err(Bound::Ledger);
         }
         self.make_record_room(context)?;
-        let count_max = u64::from(context.settings.buffer_deliveries_max);
+        let count_max = u64::from(context.settings.buffer_deliveries_max) + u64::from(mutant!(BufferOneTooMany));
         let bytes_max = context.settings.buffer_bytes_max;
         let fits =
             |count: u64, held: u64| if count + 1 > count_max { Err(Bound::BufferDeliveries) } else { fits_bytes(held + bytes, bytes_max) };
@@ -246,7 +252,13 @@ impl User {
             }
         }
         let about = About { reason: ending.reason, ..About::delivery(&delivery, ending.by.as_ref()) };
-        context.report(settling_outcome(ending.state), about);
+        if mutant!(OutcomeTwice) {
+            context
+                .report(settling_outcome(ending.state), About { reason: ending.reason, ..About::delivery(&delivery, ending.by.as_ref()) });
+        }
+        if !(mutant!(ExpiryNotReported) && ending.state == State::Expired) {
+            context.report(settling_outcome(ending.state), about);
+        }
         self.settled.insert(delivery.into_settled(&ending, context.at), context.settings.window_carry);
     }
 

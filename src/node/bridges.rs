@@ -11,14 +11,14 @@ use crate::actors::connections::Connections;
 use crate::actors::registry::Registry;
 use crate::cluster::balancer_ops::{Group, GroupMembers, OpError, ShardOps, Step};
 use crate::cluster::directory::Directory;
-use crate::cluster::links::{LinkUp, LinkWatch};
 use crate::cluster::membership_wipe::Replicas;
 use crate::cluster::meta_group::{Meta, MetaLog};
 use crate::cluster::pulse::{Oneself, Owned};
 use crate::ledger::ids::ShardId;
 use crate::ports::ProposeError;
+use crate::ports::network::{LinkUp, LinkWatch};
 use crate::ports::peers::NodeId;
-use crate::shard::{ChangeError, Members, MetaGroup, Replicated, RestoreError, Shards};
+use crate::shard::{ChangeError, Leave, Members, MetaGroup, Replicated, RestoreError, Shards};
 
 /// A command of the meta group is given up after that long; it may still be done.
 const PROPOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -109,8 +109,8 @@ impl Replicas for LocalReplicas {
         self.0.last_change(shard)
     }
 
-    async fn wipe(&self, shard: ShardId, last_change: u64) -> Result<(), OpError> {
-        self.0.wipe(shard, last_change).await.map_err(failed)
+    async fn wipe(&self, shard: ShardId, leave: Leave) -> Result<(), OpError> {
+        self.0.wipe(shard, leave).await.map_err(failed)
     }
 }
 

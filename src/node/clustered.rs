@@ -1,6 +1,5 @@
 //! The cluster room of a node, built and plugged in: links, directory, membership, balancer, pulses, and the ways to users whom other nodes own.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -10,7 +9,6 @@ use tracing::{error, info};
 
 use super::bridges::{GroupLog, LinkNews, LocalReplicas, Myself};
 use super::roster::LinkRoster;
-use super::threads::Threads;
 use super::{NodeError, parts};
 use crate::actors::connections::Connections;
 use crate::actors::registry::Registry;
@@ -21,7 +19,6 @@ use crate::cluster::balancer_ops::{Leaders, ServeSteps};
 use crate::cluster::directory::Directory;
 use crate::cluster::forward::{Router, RouterParts};
 use crate::cluster::forward_serve::ServeCalls;
-use crate::cluster::links::Links;
 use crate::cluster::membership::{Membership, MembershipParts, Roster as _, ServeMembership};
 use crate::cluster::membership_wipe::wipe_leftovers;
 use crate::cluster::meta::{Settings, Standing};
@@ -30,6 +27,7 @@ use crate::cluster::pulse::Pulses;
 use crate::cluster::status::ClusterStatus;
 use crate::config::{Config, Limits, Storage};
 use crate::ports::calls::Users;
+use crate::ports::network::Network;
 use crate::ports::owners::Owners as _;
 use crate::ports::peers::{NodeId, Service};
 use crate::shard::Shards;
@@ -41,7 +39,7 @@ const HAND_OVER_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// What the cluster room is built from.
 pub(super) struct Ground {
-    pub(super) links: Arc<Links>,
+    pub(super) links: Arc<dyn Network>,
     pub(super) directory: Arc<Directory>,
     pub(super) shards: Arc<Shards>,
     pub(super) registry: Arc<Registry>,
@@ -54,7 +52,7 @@ pub(super) struct Ground {
 
 /// The cluster room. Its tasks run until [`Clustered::stop`].
 pub(super) struct Clustered {
-    pub(super) links: Arc<Links>,
+    pub(super) links: Arc<dyn Network>,
     pub(super) directory: Arc<Directory>,
     pub(super) membership: Arc<Membership>,
     pub(super) status: Arc<ClusterStatus>,
@@ -65,8 +63,8 @@ pub(super) struct Clustered {
 }
 
 impl Clustered {
-    /// Builds it, and lets the other nodes in.
-    pub(super) fn start(config: &Config, listener: TcpListener, ground: &Ground) -> Clustered {
+    /// Builds it; it reaches the members that this node knows from before.
+    pub(super) fn start(config: &Config, ground: &Ground) -> Clustered {
         let Ground { links, directory, shards, runtime, .. } = ground;
         let log = Arc::new(GroupLog(Arc::clone(shards.meta()), shards.node_id()));
         let membership = Membership::new(MembershipParts {
@@ -89,7 +87,6 @@ impl Clustered {
         links.on_change(Arc::new(LinkNews { directory: Arc::clone(directory), registry: Arc::clone(&ground.registry) }));
         let data_dir = (config.node.storage == Storage::Disk).then(|| config.node.data_dir.clone());
         let roster = LinkRoster::open(Arc::clone(links), data_dir);
-        links.listen(listener);
 
         let leaders = Leaders { me: shards.node_id(), ops: replicas.clone(), peers: links.clone() };
         let balancer = Balancer::new(Arc::clone(directory), log, leaders);
@@ -140,9 +137,9 @@ impl Clustered {
     }
 
     /// Hands the shards that this node leads to other voters. Tells how many it still leads that others could.
-    pub(super) async fn hand_over(&self, threads: &Threads, shards: &Arc<Shards>) -> usize {
+    pub(super) async fn hand_over(&self, runtime: &Handle, shards: &Arc<Shards>) -> usize {
         let (shards, directory) = (Arc::clone(shards), Arc::clone(&self.directory));
-        let handing = threads.spawn(async move {
+        let handing = runtime.spawn(async move {
             let load = |node: NodeId| directory.neighbour(node).map_or(usize::MAX, |neighbour| neighbour.about.owned.len());
             shards.hand_over_all(HAND_OVER_TIMEOUT, load).await
         });
@@ -150,12 +147,12 @@ impl Clustered {
     }
 
     /// Does what the cluster has decided about this node: drained, it sends its clients away; removed, it is to end, which the receiver tells.
-    pub(super) fn obey(&self, threads: &Threads, connections: &Arc<Connections>, limits: &Limits) -> watch::Receiver<bool> {
+    pub(super) fn obey(&self, runtime: &Handle, connections: &Arc<Connections>, limits: &Limits) -> watch::Receiver<bool> {
         let (removed, is_removed) = watch::channel(false);
         let (mut standing, mut refused) = (self.membership.standing(), self.links.refused_as_removed());
         let connections = Arc::clone(connections);
         let (spread, timeout) = (limits.drain_spread.duration(), limits.drain_timeout.duration());
-        threads.spawn(async move {
+        runtime.spawn(async move {
             let leaves = |standing: &Option<Standing>| matches!(standing, Some(Standing::Draining | Standing::Leaving | Standing::Removed));
             tokio::select! {
                 Ok(_) = standing.wait_for(leaves) => {}

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
+
 use super::NodeError;
 use super::clustered::Clustered;
 use super::parts;
@@ -15,7 +18,7 @@ use crate::cluster::membership_wire::{JoinError, JoinRequest, Welcome, read_answ
 use crate::cluster::meta_command::Introduction;
 use crate::config::Config;
 use crate::ledger::ids::EdgeId;
-use crate::ports::joining::Progress;
+use crate::ports::joining::{Progress, Watcher};
 use crate::ports::peers::NodeId;
 use crate::shard::{Home, Identity};
 
@@ -24,15 +27,40 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often it is looked at how far the replicas are.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Tells how a join goes on. Called on the node's threads: must not block for long.
-pub(super) type Watcher = Arc<dyn Fn(Progress) + Send + Sync>;
+/// The way to a member, for who is none yet.
+#[async_trait]
+pub trait Guest: Send + Sync {
+    /// Asks to be taken in. `node_uuid` is who asks.
+    ///
+    /// # Errors
+    /// [`GuestError`].
+    async fn ask(&self, node_uuid: &str, body: Bytes) -> Result<Bytes, GuestError>;
+}
 
 /// A join: whom to ask, and whom to tell.
-#[derive(Clone)]
-pub(super) struct Joining {
+pub struct Joining {
+    /// Who is asked, for people.
+    pub peer: String,
+    pub progress: Watcher,
+    pub guest: Arc<dyn Guest>,
+}
+
+/// Asks over TCP.
+pub(super) struct TcpGuest {
     /// The cluster address of a member, `host:port`.
     pub(super) peer: String,
-    pub(super) progress: Watcher,
+    pub(super) secret: LinkSecret,
+    pub(super) name: String,
+    pub(super) tls: Option<LinkTls>,
+}
+
+#[async_trait]
+impl Guest for TcpGuest {
+    async fn ask(&self, node_uuid: &str, body: Bytes) -> Result<Bytes, GuestError> {
+        let mut guest = GuestConfig::new(self.secret.clone(), node_uuid.to_owned(), self.name.clone());
+        guest.tls.clone_from(&self.tls);
+        ask_as_guest(&self.peer, &guest, body).await
+    }
 }
 
 /// What this start says of itself.
@@ -41,7 +69,6 @@ pub(super) struct Applicant<'a> {
     pub(super) run: EdgeId,
     pub(super) http: SocketAddr,
     pub(super) cluster: SocketAddr,
-    pub(super) tls: Option<LinkTls>,
 }
 
 impl Applicant<'_> {
@@ -63,11 +90,9 @@ impl Applicant<'_> {
     pub(super) async fn join(&self, home: &Home, joining: &Joining) -> Result<(Identity, Vec<(NodeId, String)>), NodeError> {
         let uuid = home.prepare_join()?;
         let request = JoinRequest { introduction: self.introduction(&uuid), settings: parts::meta_settings(self.config) };
-        let mut guest = GuestConfig::new(self.secret(), uuid, self.config.node.name.clone());
-        guest.tls.clone_from(&self.tls);
         for attempt in 1.. {
             (joining.progress)(Progress::Connecting { peer: joining.peer.clone(), attempt });
-            let why = match ask_as_guest(&joining.peer, &guest, request.body()).await {
+            let why = match joining.guest.ask(&uuid, request.body()).await {
                 Ok(answer) => match read_answer(&answer) {
                     Ok(Welcome { cluster_id, node, settings, members }) => {
                         LinkRoster::keep_for_later(self.config, &members);
@@ -85,12 +110,6 @@ impl Applicant<'_> {
             tokio::time::sleep(PAUSE).await;
         }
         unreachable!("attempts are without end")
-    }
-
-    /// The secret that proves a member.
-    pub(super) fn secret(&self) -> LinkSecret {
-        let secret = self.config.cluster.secret.as_ref().expect("secrets were filled in");
-        LinkSecret::new(secret.expose().as_bytes())
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rand::RngExt as _;
+
 use super::NodeError;
 use super::clustered::Clustered;
 use super::files::Room;
@@ -12,10 +14,11 @@ use crate::actors;
 use crate::actors::registry::{Registry, Shared};
 use crate::actors::terms::Terms;
 use crate::cluster::directory::DirectoryParts;
-use crate::cluster::links::{LinkConfig, LinkTls, LinkTlsFiles, LinkTuning};
+use crate::cluster::links::{LinkConfig, LinkSecret, LinkTls, LinkTlsFiles, LinkTuning};
 use crate::cluster::meta;
 use crate::cluster::meta_group::Meta;
 use crate::config::{self, Auth, Config, Storage};
+use crate::dice::dice;
 use crate::http::auth::ApiKeys;
 use crate::http::limits::Bounds;
 use crate::http::server;
@@ -33,7 +36,7 @@ use crate::shard::{Home, Identity, Shards, hash};
 
 /// A number for this run of the node that no other run has.
 pub(super) fn draw_edge() -> EdgeId {
-    EdgeId(rand::random())
+    EdgeId(dice().random())
 }
 
 pub(super) fn verifier(auth: &Auth) -> Result<Verifier, NodeError> {
@@ -179,15 +182,21 @@ pub(super) fn link_tls(cluster: &config::Cluster) -> Result<Option<LinkTls>, Nod
     Ok(Some(LinkTls::read(&files)?))
 }
 
-pub(super) fn link_config(applicant: &Applicant<'_>, identity: &Identity) -> LinkConfig {
+/// The secret that proves a member.
+pub(super) fn link_secret(config: &Config) -> LinkSecret {
+    let secret = config.cluster.secret.as_ref().expect("secrets were filled in");
+    LinkSecret::new(secret.expose().as_bytes())
+}
+
+pub(super) fn link_config(config: &Config, (run, tls): (EdgeId, Option<LinkTls>), identity: &Identity) -> LinkConfig {
     LinkConfig {
         cluster_id: identity.cluster_id.clone(),
         me: identity.node_id,
         node_uuid: identity.node_uuid.clone(),
-        run: applicant.run,
-        name: applicant.config.node.name.clone(),
-        secret: applicant.secret(),
-        tls: applicant.tls.clone(),
+        run,
+        name: config.node.name.clone(),
+        secret: link_secret(config),
+        tls,
         tuning: LinkTuning::default(),
     }
 }

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
 
-use crate::cluster::links::Links;
 use crate::cluster::membership::Roster;
 use crate::config::{Config, Storage};
+use crate::ports::network::Network;
 use crate::ports::peers::NodeId;
 
 const FILE_NAME: &str = "members.json";
@@ -20,7 +20,7 @@ const VERSION: u32 = 1;
 
 /// See the head of the file.
 pub(super) struct LinkRoster {
-    links: Arc<Links>,
+    links: Arc<dyn Network>,
     /// None with `storage = "memory"`: there, every start is a new node.
     file: Option<PathBuf>,
     known: Mutex<BTreeMap<NodeId, String>>,
@@ -34,7 +34,7 @@ struct Kept {
 
 impl LinkRoster {
     /// Has the links reach those that the file names, if there is one. A file that can't be read is no loss: the others dial, or say who there is.
-    pub(super) fn open(links: Arc<Links>, data_dir: Option<PathBuf>) -> Arc<LinkRoster> {
+    pub(super) fn open(links: Arc<dyn Network>, data_dir: Option<PathBuf>) -> Arc<LinkRoster> {
         let file = data_dir.map(|folder| folder.join(FILE_NAME));
         let known = file.as_ref().map(read).unwrap_or_default();
         for (node, address) in &known {

@@ -1,5 +1,10 @@
 //! How a join goes on, for whoever watches it. A node that joins tells each stage as it is reached; a stage may be told again, after a link broke.
 
+use std::sync::Arc;
+
+/// Tells how a join goes on. Called on the node's threads: must not block for long.
+pub type Watcher = Arc<dyn Fn(Progress) + Send + Sync>;
+
 /// A stage of a join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {

@@ -1,6 +1,8 @@
 //! The one thread that writes the logs of all groups: it takes what waits, writes it in one batch, syncs once, and answers every group. Strictly in order:
 //! a vote or an entry is never on disk before what was asked earlier.
 //!
+//! In the simulation, where there is one thread for everything, it is a task.
+//!
 //! When the disk fails once, everything fails from then on: what was written is not known any more, so the node must end.
 
 use std::collections::BTreeMap;
@@ -19,9 +21,9 @@ use super::error::ShardError;
 use super::log::LogShared;
 use super::store::{Change, Durability, LogStore, Mark, Write};
 use super::types::{Entry, LogId, TypeConfig, Vote};
-use crate::clock;
 use crate::ledger::ids::ShardId;
 use crate::telemetry::names;
+use crate::{blocking, clock};
 
 /// Requests that may wait. A group that finds the queue full waits in turn.
 const QUEUE_MAX: usize = 4096;
@@ -78,8 +80,9 @@ pub struct Committer {
 }
 
 /// The thread, to be waited for.
-pub struct CommitterThread {
-    thread: JoinHandle<()>,
+pub enum CommitterThread {
+    Thread(JoinHandle<()>),
+    Task(tokio::task::JoinHandle<()>),
 }
 
 impl Committer {
@@ -87,12 +90,15 @@ impl Committer {
     pub fn start(store: Arc<dyn LogStore>) -> Result<(Committer, CommitterThread), ShardError> {
         let (requests, receiver) = mpsc::channel(QUEUE_MAX);
         let worker = Worker { store, receiver, deletions: BTreeMap::new(), leaving: Vec::new(), failure: None };
+        if clock::is_simulated() {
+            return Ok((Committer { requests }, CommitterThread::Task(tokio::spawn(worker.run_as_task()))));
+        }
         let thread = thread::Builder::new().name("engage-log".to_owned()).spawn(move || worker.run()).map_err(|source| ShardError::Io {
             what: "starting the log's thread",
             path: PathBuf::new(),
             source,
         })?;
-        Ok((Committer { requests }, CommitterThread { thread }))
+        Ok((Committer { requests }, CommitterThread::Thread(thread)))
     }
 
     /// Hands a request over; waits while the queue is full.
@@ -103,8 +109,12 @@ impl Committer {
 
 impl CommitterThread {
     /// Waits for the end that a [`Request::Stop`] brings.
-    pub fn join(self) {
-        if self.thread.join().is_err() {
+    pub async fn join(self) {
+        let is_sound = match self {
+            CommitterThread::Thread(thread) => matches!(blocking::run(|| thread.join()).await, Ok(Ok(()))),
+            CommitterThread::Task(task) => task.await.is_ok(),
+        };
+        if !is_sound {
             error!("the log's thread panicked");
         }
     }
@@ -147,20 +157,44 @@ impl Worker {
         while !is_stopping {
             let mut batch = Batch::default();
             // While there is something to delete, an empty queue is no reason to sleep.
-            let mut next = match self.deletions.is_empty() {
+            let next = match self.deletions.is_empty() {
                 true => Some(self.receiver.blocking_recv().unwrap_or(Request::Stop)),
                 false => self.receiver.try_recv().ok(),
             };
-            while let Some(request) = next {
-                if matches!(request, Request::Stop) {
-                    is_stopping = true;
-                    break;
-                }
-                self.add(&mut batch, request);
-                next = if batch.bytes < BATCH_BYTES_MAX { self.receiver.try_recv().ok() } else { None };
-            }
-            self.write(batch);
+            is_stopping = self.gather(&mut batch, next);
+            let waiting = self.write(batch);
+            self.answer_all(waiting);
         }
+    }
+
+    /// The same, where nothing may block: a write takes as long as the disk says, and is done in the middle of it.
+    async fn run_as_task(mut self) {
+        let mut is_stopping = false;
+        while !is_stopping {
+            let mut batch = Batch::default();
+            let next = match self.deletions.is_empty() {
+                true => Some(self.receiver.recv().await.unwrap_or(Request::Stop)),
+                false => self.receiver.try_recv().ok(),
+            };
+            is_stopping = self.gather(&mut batch, next);
+            let half = self.store.pause() / 2;
+            tokio::time::sleep(half).await;
+            let waiting = self.write(batch);
+            tokio::time::sleep(half).await;
+            self.answer_all(waiting);
+        }
+    }
+
+    /// Takes what waits, beginning with `next`. Tells whether it is to stop.
+    fn gather(&mut self, batch: &mut Batch, mut next: Option<Request>) -> bool {
+        while let Some(request) = next {
+            if matches!(request, Request::Stop) {
+                return true;
+            }
+            self.add(batch, request);
+            next = if batch.bytes < BATCH_BYTES_MAX { self.receiver.try_recv().ok() } else { None };
+        }
+        false
     }
 
     fn add(&mut self, batch: &mut Batch, request: Request) {
@@ -178,6 +212,7 @@ impl Worker {
                 batch.waiting.push(Waiting::Mark(done));
             }
             Request::Truncate { log, removed } => {
+                let removed = if mutant!(TruncationNotWritten) { 0..0 } else { removed };
                 batch.entries.extend(removed.map(|index| ((log.shard(), index), Change::Delete)));
             }
             Request::Purge { log, upto, removed } => {
@@ -232,10 +267,12 @@ impl Worker {
         }
     }
 
-    fn write(&mut self, mut batch: Batch) {
+    /// Writes a batch; gives what waited for it.
+    fn write(&mut self, mut batch: Batch) -> Vec<Waiting> {
         self.add_deletions(&mut batch);
         self.add_leavers(&mut batch);
-        let durability = if batch.waiting.is_empty() { Durability::Later } else { Durability::Synced };
+        let is_unsynced = mutant!(AppendNotSynced) && !batch.appended.is_empty() || mutant!(VoteNotSynced) && !batch.votes.is_empty();
+        let durability = if batch.waiting.is_empty() || is_unsynced { Durability::Later } else { Durability::Synced };
         let mut marks: Vec<_> = batch.votes.into_iter().map(|(shard, vote)| (shard, Mark::Vote(vote))).collect();
         marks.extend(batch.purged.into_iter().map(|(shard, upto)| (shard, Mark::Purged(upto))));
         for (shard, (log, last_index)) in &batch.appended {
@@ -245,9 +282,11 @@ impl Worker {
         marks.extend(batch.uncommitted.iter().map(|shard| (*shard, Mark::Committed(None))));
         let entries = batch.entries.into_iter().map(|((shard, index), change)| (shard, index, change)).collect();
         self.store(Write { entries, marks, durability });
-        for waiting in batch.waiting {
-            self.answer(waiting);
-        }
+        batch.waiting
+    }
+
+    fn answer_all(&self, waiting: Vec<Waiting>) {
+        waiting.into_iter().for_each(|waiting| self.answer(waiting));
     }
 
     fn store(&mut self, write: Write) {

@@ -13,8 +13,7 @@ use super::ledger_cell::LedgerCell;
 use super::members;
 use super::proposer::{Parts, Proposer, Reign};
 use super::queue::Queue;
-use super::raft_group::{Common, RaftGroup};
-use super::types::Vote;
+use super::raft_group::{Common, Emptied, RaftGroup};
 use crate::clock;
 use crate::ledger::ids::ShardId;
 use crate::ledger::outcome::What;
@@ -44,7 +43,7 @@ pub enum Life {
     /// What is on the disk.
     First,
     /// It was emptied while the node runs, but for its vote.
-    Emptied { vote: Option<Vote> },
+    Emptied(Emptied),
 }
 
 /// A shard that this node owns.
@@ -60,12 +59,12 @@ pub struct Owned {
 impl Group {
     /// Starts a group.
     pub async fn start(shard: ShardId, life: Life, common: Arc<Common>) -> Result<Group, ShardError> {
-        let vote = match life {
+        let emptied = match life {
             Life::First => None,
-            Life::Emptied { vote } => vote,
+            Life::Emptied(emptied) => Some(emptied),
         };
         let ledger = Arc::new(LedgerCell::new(common.outcomes_changed.clone()));
-        let (core, leading) = RaftGroup::open(shard, (ledger.clone(), vote), &common).await?;
+        let (core, leading) = RaftGroup::open(shard, (ledger.clone(), emptied), &common).await?;
         let queue = Arc::new(Queue::new(&common.config.tuning));
         let (serving_sender, serving) = watch::channel(None);
         let (holds, holds_receiver) = mpsc::channel(1);
@@ -94,7 +93,7 @@ impl Group {
         let begun = match life {
             Life::First => group.core.begin(&common).await,
             // It was a member once: it waits to be one again.
-            Life::Emptied { .. } => Ok(()),
+            Life::Emptied(_) => Ok(()),
         };
         match begun {
             Ok(()) => Ok(group),

@@ -12,12 +12,17 @@ use super::disk::Disk;
 use super::error::ShardError;
 use super::identity::{FolderLock, Identity, Papers};
 use super::log::LogDisk;
+use super::ram_disk::RamDisk;
+use super::store::LogStore;
+use crate::blocking;
 use crate::ports::peers::NodeId;
 
 /// A node at home: its directory, or nothing at all with `storage = "memory"`, where every start makes a new node.
 pub struct Home {
     /// None with `storage = "memory"`.
     folder: Option<PathBuf>,
+    /// In the simulation, the log is kept here, and all the rest in the folder.
+    ram: Option<RamDisk>,
     /// None: an empty directory, and nothing decided yet.
     papers: Mutex<Option<Papers>>,
     lock: Mutex<Option<FolderLock>>,
@@ -37,12 +42,24 @@ impl Home {
     /// # Errors
     /// [`ShardError`], when another process is in it, or what it holds can't be used.
     pub fn open(data_dir: Option<&Path>) -> Result<Home, ShardError> {
+        Home::open_with(data_dir, None)
+    }
+
+    /// Opens the data directory of a simulated node, whose log is kept elsewhere.
+    ///
+    /// # Errors
+    /// As [`Home::open`].
+    pub fn simulated(data_dir: &Path, log: RamDisk) -> Result<Home, ShardError> {
+        Home::open_with(Some(data_dir), Some(log))
+    }
+
+    fn open_with(data_dir: Option<&Path>, ram: Option<RamDisk>) -> Result<Home, ShardError> {
         let (lock, papers) = match data_dir {
-            Some(folder) => open(folder).map(|(lock, papers)| (Some(lock), papers))?,
+            Some(folder) => open(folder, ram.as_ref())?,
             None => (None, None),
         };
         let folder = data_dir.map(Path::to_owned);
-        Ok(Home { folder, papers: Mutex::new(papers), lock: Mutex::new(lock), log: Mutex::new(None) })
+        Ok(Home { folder, ram, papers: Mutex::new(papers), lock: Mutex::new(lock), log: Mutex::new(None) })
     }
 
     /// Who this node is in its cluster; none while it belongs to none.
@@ -121,9 +138,15 @@ impl Home {
     /// Opens the log; none in memory.
     pub(super) async fn open_log(&self) -> Result<Option<LogDisk>, ShardError> {
         let Some(path) = self.folder.as_ref().map(|folder| folder.join("log")) else { return Ok(None) };
-        let opening = path.clone();
-        let opened = tokio::task::spawn_blocking(move || {
-            let store = Arc::new(Disk::open(&opening)?);
+        let (opening, ram) = (path.clone(), self.ram.clone());
+        let opened = blocking::run(move || {
+            let store: Arc<dyn LogStore> = match ram {
+                None => Arc::new(Disk::open(&opening)?),
+                Some(ram) => {
+                    ram.open();
+                    Arc::new(ram)
+                }
+            };
             let (committer, thread) = Committer::start(store.clone())?;
             Ok(OpenLog { disk: LogDisk { store, committer }, thread })
         });
@@ -166,11 +189,12 @@ impl Home {
     }
 }
 
-fn open(data_dir: &Path) -> Result<(FolderLock, Option<Papers>), ShardError> {
-    let lock = FolderLock::take(data_dir)?;
+fn open(data_dir: &Path, ram: Option<&RamDisk>) -> Result<(Option<FolderLock>, Option<Papers>), ShardError> {
+    // What a simulated node that crashed has left open would lock it out.
+    let lock = if ram.is_some() { None } else { Some(FolderLock::take(data_dir)?) };
     let papers = Papers::read(data_dir)?;
     let log = data_dir.join("log");
-    match (&papers, log.exists()) {
+    match (&papers, ram.map_or_else(|| log.exists(), RamDisk::is_used)) {
         // A log without an identity belongs to a node that this one is not.
         (None, true) => {
             let reason = format!("it is missing, but {} exists", log.display());
@@ -185,10 +209,11 @@ impl OpenLog {
     async fn close(self, timeout: Duration) {
         let OpenLog { disk, thread } = self;
         disk.committer.send(Request::Stop).await.ok();
-        let closed = tokio::task::spawn_blocking(move || {
-            thread.join();
-            disk.store.close();
-        });
+        let closed = async move {
+            thread.join().await;
+            let store = disk.store;
+            blocking::run(move || store.close()).await
+        };
         if tokio::time::timeout(timeout, closed).await.is_err() {
             error!("the log did not stop in time");
         }

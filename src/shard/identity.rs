@@ -1,5 +1,6 @@
 //! Who this node is, kept in its data directory: an empty directory means a new node, always, since a node that forgot its votes must not vote again.
 
+use rand::RngExt as _;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ShardError;
 use super::files;
+use crate::dice::dice;
 use crate::ports::peers::NodeId;
 
 const VERSION: u32 = 2;
@@ -132,7 +134,7 @@ fn parse(text: &str, path: &Path) -> Result<Papers, ShardError> {
 }
 
 fn random_hex() -> String {
-    format!("{:032x}", rand::random::<u128>())
+    format!("{:032x}", dice().random::<u128>())
 }
 
 /// Held while the node runs, so that no second process uses the same data directory. The system lets go of it when the process dies.

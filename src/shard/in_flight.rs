@@ -21,6 +21,8 @@ pub enum Answer {
     Caller(Done),
     /// The shard's own: time passes. Its effects are carried out; readers may wait for it.
     Advance(Vec<oneshot::Sender<()>>),
+    /// The shard's own: leases begin anew. Its effects are carried out.
+    RenewLeases,
     /// The shard's own: the first entry of a term.
     Takeover { term: u64 },
 }
@@ -31,6 +33,10 @@ pub enum Note {
     Advanced { effects: Vec<Effect>, readers: Vec<oneshot::Sender<()>> },
     /// An `Advance` was not applied, or that isn't known. Its readers are told so by having no answer.
     NotAdvanced,
+    /// Leases began anew.
+    LeasesRenewed { effects: Vec<Effect> },
+    /// They did not, or that isn't known.
+    LeasesNotRenewed,
     /// This node leads in `term`, and all that came before is applied.
     TakenOver { term: u64, effects: Vec<Effect> },
     /// The first entry of `term` was refused; the leader may not be ready.
@@ -109,6 +115,7 @@ fn judge(result: Option<WriteResult>) -> Result<Replies, ProposeError> {
     match result {
         Some(Ok(response)) => Ok(response.data),
         Some(Err(ClientWriteError::ForwardToLeader(_))) => Err(ProposeError::Unavailable),
+        Some(Err(_)) | None if mutant!(UnknownCountsAsRefused) => Err(ProposeError::Unavailable),
         Some(Err(_)) | None => Err(ProposeError::Unknown),
     }
 }
@@ -120,6 +127,7 @@ fn succeed(answer: Answer, applied: Applied) -> Option<Note> {
             None
         }
         Answer::Advance(readers) => Some(Note::Advanced { effects: applied.effects, readers }),
+        Answer::RenewLeases => Some(Note::LeasesRenewed { effects: applied.effects }),
         Answer::Takeover { term } => Some(Note::TakenOver { term, effects: applied.effects }),
     }
 }
@@ -131,6 +139,7 @@ fn fail(answer: Answer, error: ProposeError) -> Option<Note> {
             None
         }
         Answer::Advance(_) => Some(Note::NotAdvanced),
+        Answer::RenewLeases => Some(Note::LeasesNotRenewed),
         Answer::Takeover { term } => Some(Note::NotTakenOver { term }),
     }
 }

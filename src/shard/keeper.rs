@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use openraft::async_runtime::watch::WatchReceiver;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tracing::error;
+use tracing::{error, info, warn};
 
 use super::config::Tuning;
+use super::left::Left;
 use super::log::LogShared;
 use super::machine::MachineShared;
 use super::sending::Sending;
 use super::tempo;
 use super::types::{Raft, group_name};
-use crate::clock;
+use crate::{blocking, clock};
 
 /// The log does not wait longer for snapshots that are on their way to other nodes.
 const SENDING_MAX: Duration = Duration::from_secs(600);
@@ -33,6 +34,7 @@ pub struct Keeper {
     /// While a snapshot is on its way to another node, the log behind it stays.
     pub sending: Sending,
     pub tuning: Tuning,
+    pub left: Arc<Left>,
     /// What works with the group, and must not end before it.
     pub part: JoinHandle<()>,
     pub is_failed: Arc<AtomicBool>,
@@ -50,10 +52,29 @@ impl Keeper {
                 self.is_failed.store(true, Ordering::Release);
                 return;
             }
+            self.come_back().await;
             if self.is_snapshot_due(last_snapshot) && !self.must_wait(last_snapshot) {
                 self.snapshot().await;
                 last_snapshot = clock::monotonic();
             }
+        }
+    }
+
+    /// A node that left the group and has applied how it became a member again may lead and vote as any other.
+    async fn come_back(&self) {
+        let Some(left_index) = self.left.index() else { return };
+        if self.machine.members_index().is_none_or(|index| index <= left_index) {
+            return;
+        }
+        let left = self.left.clone();
+        match blocking::run(move || left.forget()).await {
+            Ok(Ok(())) => {
+                self.raft.runtime_config().elect(true);
+                info!(shard = group_name(self.machine.shard()), left_index, "the node is a member of the group again");
+            }
+            // The next round tries again.
+            Ok(Err(error)) => warn!(shard = group_name(self.machine.shard()), %error, "that the node is a member again can't be noted"),
+            Err(error) => warn!(shard = group_name(self.machine.shard()), %error, "that the node is a member again can't be noted"),
         }
     }
 

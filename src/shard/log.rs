@@ -12,12 +12,14 @@ use openraft::entry::RaftEntry;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{EntryPayload, LogState, OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
+use tracing::debug;
 
 use super::committer::{Committer, Request};
 use super::error::ShardError;
 use super::store::{Loaded, LogStore};
 use super::tail::{Found, Tail};
-use super::types::{Entry, LogId, TypeConfig, Vote};
+use super::types::{Entry, LogId, TypeConfig, Vote, group_name};
+use crate::blocking;
 use crate::ledger::ids::ShardId;
 
 /// Bytes of an entry beside its commands, about.
@@ -146,7 +148,7 @@ impl GroupLog {
     async fn read_disk(&self, range: Range<u64>, bytes_max: u64) -> io::Result<Option<Vec<Entry>>> {
         let Some(disk) = &self.disk else { return Err(io::Error::other("a log in memory has lost entries")) };
         let (store, shard, start) = (disk.store.clone(), self.shared.shard, range.start);
-        let read = tokio::task::spawn_blocking(move || store.read(shard, range, bytes_max)).await.map_err(io::Error::other)?;
+        let read = blocking::run(move || store.read(shard, range, bytes_max)).await.map_err(io::Error::other)?;
         match read {
             Ok(entries) => Ok(Some(entries)),
             Err(_) if self.shared.purged().is_some_and(|purged| purged.index >= start) => Ok(None),
@@ -274,6 +276,14 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
     /// Not waited for: what comes later is written later, so that nobody can see the disk without it.
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
         let removed = self.shared.tail().truncate(last_log_id);
+        if !removed.is_empty() {
+            debug!(
+                shard = group_name(self.shared.shard),
+                from = removed.start,
+                to = removed.end,
+                "entries that another leader did not keep are truncated"
+            );
+        }
         match &self.disk {
             Some(disk) if !removed.is_empty() => disk.committer.send(Request::Truncate { log: self.shared.clone(), removed }).await,
             _ => Ok(()),

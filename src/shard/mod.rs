@@ -35,6 +35,7 @@ mod tail;
 mod store;
 mod witness;
 mod disk;
+mod ram_disk;
 mod committer;
 mod log;
 mod content;
@@ -64,8 +65,10 @@ mod changes;
 mod transfer;
 mod ownership;
 mod hand_over;
+mod left;
 mod wipe;
 mod backup;
+mod state_hash;
 #[cfg(test)]
 mod tests;
 
@@ -77,5 +80,7 @@ pub use home::Home;
 pub use identity::Identity;
 pub use members::{Follower, Members};
 pub use meta_group::MetaGroup;
+pub use ram_disk::RamDisk;
 pub use replicated::{Replicated, RestoreError};
 pub use shards::{Seams, Shards};
+pub use wipe::Leave;

@@ -20,6 +20,7 @@ use crate::ledger::Command;
 use crate::ledger::effect::Effect;
 use crate::ledger::ids::ShardId;
 use crate::ledger::limits::Settings;
+use crate::ledger::time::LedgerTime;
 use crate::ports::{CarryOut, ProposeError};
 
 /// Right after an election a leader may refuse for a few ms.
@@ -210,10 +211,16 @@ impl Proposer {
 
     async fn take_over_if_elected(&mut self) {
         let Stage::Elected { term, delay } = self.stage else { return };
+        if mutant!(TakeoverSkipped) {
+            return self.serve(Reign { term, proposed_ms: clock::monotonic_ms() }, Vec::new());
+        }
         self.stage = Stage::TakingOver { term, delay, proposed_ms: clock::monotonic_ms() };
         // All connections, those of this node too, get a lease and report in again.
         let takeover = Command::Takeover { settings: self.parts.settings.clone(), edges: Vec::new() };
-        self.propose(term, vec![takeover], vec![Answer::Takeover { term }]).await;
+        let at = self.stamper.stamp();
+        // A takeover renews all leases.
+        self.stamper.take_jump();
+        self.propose((term, at), vec![takeover], vec![Answer::Takeover { term }]).await;
     }
 
     async fn propose_what_waits(&mut self) {
@@ -228,11 +235,18 @@ impl Proposer {
 
     /// Proposes one entry of what waits; false when nothing does.
     async fn propose_one(&mut self, term: u64) -> bool {
-        let advance = self.take_advance();
+        let at = self.stamper.stamp();
+        let has_jumped = self.stamper.take_jump();
+        let advance = self.take_advance(at);
         let waiting = self.parts.queue.take(self.parts.tuning.entry_commands_max, self.parts.tuning.entry_bytes_max);
-        let count = waiting.len() + usize::from(advance.is_some());
+        let count = waiting.len() + usize::from(advance.is_some()) + usize::from(has_jumped);
         // Exactly: the log keeps the commands as they lie here, and most entries have few.
         let (mut commands, mut answers) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        if has_jumped {
+            // Ahead of all that lets time pass: a lease is a span of real time, whatever the clock does (G6).
+            commands.push(Command::RenewLeases);
+            answers.push(Answer::RenewLeases);
+        }
         if let Some(readers) = advance {
             self.is_advance_in_flight = true;
             commands.push(Command::Advance);
@@ -245,23 +259,25 @@ impl Proposer {
         if commands.is_empty() {
             return false;
         }
-        self.propose(term, commands, answers).await;
+        self.propose((term, at), commands, answers).await;
         true
     }
 
     /// Whether an `Advance` is to be proposed, and who waits for it.
-    fn take_advance(&mut self) -> Option<Vec<oneshot::Sender<()>>> {
+    fn take_advance(&mut self, now: LedgerTime) -> Option<Vec<oneshot::Sender<()>>> {
         if self.is_advance_in_flight {
             return None;
         }
         let readers = self.parts.queue.take_readers();
-        let now = self.stamper.stamp();
         let is_due = self.parts.ledger.next_due().is_some_and(|due| due <= now) && clock::monotonic() >= self.advance_not_before;
         (is_due || !readers.is_empty()).then_some(readers)
     }
 
-    async fn propose(&mut self, term: u64, commands: Vec<Command>, answers: Vec<Answer>) {
-        let batch = Batch { at: self.stamper.stamp(), commands: Arc::new(commands) };
+    async fn propose(&mut self, (term, at): (u64, LedgerTime), commands: Vec<Command>, mut answers: Vec<Answer>) {
+        let batch = Batch { at, commands: Arc::new(commands) };
+        if mutant!(AnswerBeforeCommit) || mutant!(OfferWithoutCommit) {
+            self.guess(&batch, &mut answers);
+        }
         let (responder, result) = ProgressResponder::<TypeConfig, WriteResult>::complete_only();
         // Bound to the term, so that nothing gets into a later one before that one's takeover.
         let write = self.parts.raft.write(Data::Commands(batch)).with_leader(CommittedLeader::new(term)).responder(responder);
@@ -270,6 +286,19 @@ impl Proposer {
             debug!(shard = self.parts.shard.0, %error, "the group has stopped");
         }
         self.in_flight.push(result, answers);
+    }
+
+    /// A deliberate bug: does as if the entry were committed already.
+    fn guess(&self, batch: &Batch, answers: &mut [Answer]) {
+        let mut ledger = self.parts.ledger.read(crate::ledger::Ledger::clone);
+        for (command, answer) in batch.commands.iter().zip(answers) {
+            let applied = ledger.apply(command.clone(), batch.at);
+            match answer {
+                Answer::Caller(_) if mutant!(OfferWithoutCommit) => self.carry_out(applied.effects),
+                Answer::Caller(done) => std::mem::replace(done, Box::new(|_| ()))(Ok(applied)),
+                Answer::Advance(_) | Answer::RenewLeases | Answer::Takeover { .. } => {}
+            }
+        }
     }
 
     fn finish(&mut self, result: Result<Replies, ProposeError>) {
@@ -291,6 +320,13 @@ impl Proposer {
                     // A leader that has lost its majority is refused at once, and may be for a while.
                     self.advance_not_before = clock::monotonic() + ADVANCE_PAUSE;
                 }
+                (Note::LeasesRenewed { effects }, stage) => {
+                    if matches!(stage, Stage::Serving { .. }) {
+                        self.carry_out(effects);
+                    }
+                }
+                // The stamps that follow are as far ahead.
+                (Note::LeasesNotRenewed, _) => self.stamper.jump_again(),
                 (Note::TakenOver { term, effects }, Stage::TakingOver { term: current, proposed_ms, .. }) if term == current => {
                     self.serve(Reign { term, proposed_ms }, effects);
                 }
@@ -313,7 +349,7 @@ impl Proposer {
         let (shard, term) = (self.parts.shard, reign.term);
         self.stage = Stage::Serving { term };
         // All that earlier leaders stamped is applied now.
-        self.stamper = Stamper::new(self.parts.ledger.read(crate::ledger::Ledger::now));
+        self.stamper.go_on_from(self.parts.ledger.read(crate::ledger::Ledger::now));
         self.parts.effects.owned(shard, term);
         self.carry_out(effects);
         self.parts.serving.send_replace(Some(reign));

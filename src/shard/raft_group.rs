@@ -18,6 +18,7 @@ use super::config::{ShardsConfig, Tuning};
 use super::content::Content;
 use super::error::ShardError;
 use super::keeper::Keeper;
+use super::left::Left;
 use super::log::{GroupLog, LogDisk, LogShared};
 use super::machine::{Machine, MachineShared};
 use super::network::Network;
@@ -27,6 +28,7 @@ use super::sending::Sending;
 use super::snapshot_store::SnapshotStore;
 use super::tempo;
 use super::types::{Metrics, Node, Raft, SnapshotMeta, TypeConfig, Vote, group_name};
+use crate::blocking;
 use crate::ledger::ids::ShardId;
 use crate::ports::CarryOut;
 use crate::ports::peers::{NodeId, Peers};
@@ -56,6 +58,7 @@ pub struct RaftGroup {
     pub machine: Arc<MachineShared>,
     pub log: Arc<LogShared>,
     pub snapshots: Arc<SnapshotStore>,
+    pub left: Arc<Left>,
     pub tuning: Tuning,
     /// Held over a change of the membership and over a transfer: one at a time.
     pub changing: tokio::sync::Mutex<()>,
@@ -104,13 +107,13 @@ impl RaftGroup {
     /// tells in which term this node leads, if it does.
     pub async fn open(
         id: ShardId,
-        (content, vote): (Arc<dyn Content>, Option<Vote>),
+        (content, emptied): (Arc<dyn Content>, Option<Emptied>),
         common: &Arc<Common>,
     ) -> Result<(RaftGroup, watch::Receiver<Option<u64>>), ShardError> {
         let failed = |reason: String| ShardError::Raft { shard: id, reason };
         let (opening, into) = (common.clone(), content.clone());
-        let opened = tokio::task::spawn_blocking(move || Opened::open(id, (into.as_ref(), vote), &opening)).await;
-        let Opened { log, leftover, snapshots, restored } = opened.map_err(|error| failed(error.to_string()))??;
+        let opened = blocking::run(move || Opened::open(id, (into.as_ref(), emptied), &opening)).await;
+        let Opened { log, leftover, snapshots, restored, left } = opened.map_err(|error| failed(error.to_string()))??;
         if let Some(disk) = common.disk.as_ref().filter(|_| !leftover.is_empty()) {
             let request = Request::Leftover { shard: id, indexes: leftover };
             disk.committer.send(request).await.map_err(|_| ShardError::Stopped)?;
@@ -121,6 +124,9 @@ impl RaftGroup {
         let network = Network { group: id, peers: common.peers.clone(), sending: sending.clone(), refused: common.refused.clone() };
         let raft = Raft::build(common.me.0, common.raft.clone(), network, log, machine).await;
         let raft = raft.map_err(|error| failed(error.to_string()))?;
+        let left = Arc::new(left);
+        // Until it has applied how it became a member again, it must not lead.
+        raft.runtime_config().elect(left.index().is_none());
         // Watched before the group runs, so that no election is missed.
         let (leader_watch, leading) = watch_leadership(id, &raft);
         let group = RaftGroup {
@@ -130,6 +136,7 @@ impl RaftGroup {
             machine: shared,
             log: log_shared,
             snapshots,
+            left,
             tuning: common.config.tuning.clone(),
             changing: tokio::sync::Mutex::new(()),
             sending,
@@ -150,6 +157,7 @@ impl RaftGroup {
             turns: self.snapshot_turns.clone(),
             sending: self.sending.clone(),
             tuning: self.tuning.clone(),
+            left: self.left.clone(),
             part,
             is_failed: self.is_failed.clone(),
         };
@@ -167,7 +175,7 @@ impl RaftGroup {
             let members = BTreeMap::from([(self.me.0, Node { name: common.config.node_name.clone() })]);
             return self.raft.initialize(members).await.map_err(|error| failed(error.to_string()));
         }
-        if self.is_alone().await? {
+        if self.left.index().is_none() && self.is_alone().await? {
             self.raft.trigger().elect(false).await.map_err(|error| failed(error.to_string()))?;
         }
         Ok(())
@@ -187,7 +195,7 @@ impl RaftGroup {
 
     /// What takes messages from other nodes.
     pub fn seat(&self) -> Seat {
-        Seat { raft: self.raft.clone(), snapshots: self.snapshots.clone() }
+        Seat { raft: self.raft.clone(), snapshots: self.snapshots.clone(), left: self.left.clone() }
     }
 
     /// The group has failed for good.
@@ -221,7 +229,7 @@ impl RaftGroup {
         leader_watch.close().await;
         // A build may go on beside the group.
         let snapshots = self.snapshots.clone();
-        let closing = tokio::task::spawn_blocking(move || snapshots.close());
+        let closing = blocking::run(move || snapshots.close());
         if tokio::time::timeout(timeout, closing).await.is_err() {
             warn!(shard = group_name(self.id), "a snapshot was still being written when the group stopped");
         }
@@ -254,14 +262,25 @@ struct Opened {
     leftover: Range<u64>,
     snapshots: Arc<SnapshotStore>,
     restored: Option<SnapshotMeta>,
+    left: Left,
+}
+
+/// What a group that was emptied while the node runs still knows.
+#[derive(Clone, Copy)]
+pub struct Emptied {
+    pub vote: Option<Vote>,
+    /// How far the group was when the node left it.
+    pub index: u64,
 }
 
 impl Opened {
     /// Reads and checks the log and the snapshot. Blocks.
-    fn open(id: ShardId, (content, vote): (&dyn Content, Option<Vote>), common: &Common) -> Result<Opened, ShardError> {
+    fn open(id: ShardId, (content, emptied): (&dyn Content, Option<Emptied>), common: &Common) -> Result<Opened, ShardError> {
         let (Some(disk), Some(data_dir)) = (&common.disk, &common.config.data_dir) else {
+            let vote = emptied.and_then(|emptied| emptied.vote);
             let (log, snapshots) = (GroupLog::in_memory(id, vote), Arc::new(SnapshotStore::in_memory(id)));
-            return Ok(Opened { log, leftover: 0..0, snapshots, restored: None });
+            let left = Left::in_memory(emptied.map(|emptied| emptied.index));
+            return Ok(Opened { log, leftover: 0..0, snapshots, restored: None, left });
         };
         let folder = data_dir.join("snapshots").join(group_name(id));
         let (snapshots, restored) = SnapshotStore::open(id, &folder, content)?;
@@ -271,7 +290,7 @@ impl Opened {
             Some(purged) if restored_to < Some(purged) => {
                 Err(ShardError::SnapshotMissing { path: snapshots.path(), shard: id, purged: purged.index })
             }
-            _ => Ok(Opened { log, leftover, snapshots: Arc::new(snapshots), restored }),
+            _ => Ok(Opened { log, leftover, snapshots: Arc::new(snapshots), restored, left: Left::open(id, Some(data_dir))? }),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::left::Left;
 use super::snapshot_store::SnapshotStore;
 use super::types::Raft;
 
@@ -10,4 +11,5 @@ use super::types::Raft;
 pub struct Seat {
     pub raft: Raft,
     pub snapshots: Arc<SnapshotStore>,
+    pub left: Arc<Left>,
 }

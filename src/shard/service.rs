@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use super::groups::Groups;
+use super::left::Left;
 use super::seat::Seat;
 use super::seldom::Seldom;
 use super::snapshot_receiver::SnapshotReceiver;
@@ -92,7 +93,7 @@ impl Inner {
 
     async fn answer(&self, (from, group): (NodeId, ShardId), kind: Kind, message: &[u8]) -> Result<Bytes, Refusal> {
         let seat = self.groups.seat(group).ok_or(Refusal::NoGroup)?;
-        let Seat { raft, .. } = &seat;
+        let Seat { raft, left, .. } = &seat;
         match kind {
             Kind::Append => {
                 let request: AppendEntriesRequest<TypeConfig> = wire::message(message)?;
@@ -100,10 +101,12 @@ impl Inner {
             }
             Kind::Vote => {
                 let request: VoteRequest<TypeConfig> = wire::message(message)?;
+                may_be_voted_for(&request, left)?;
                 finish(raft.vote(request).await)
             }
             Kind::PreVote => {
                 let request: VoteRequest<TypeConfig> = wire::message(message)?;
+                may_be_voted_for(&request, left)?;
                 finish(raft.pre_vote(request).await)
             }
             Kind::TransferLeader => {
@@ -114,6 +117,12 @@ impl Inner {
             Kind::SnapshotChunk | Kind::SnapshotEnd | Kind::SnapshotAbort => Err(Refusal::Unreadable),
         }
     }
+}
+
+/// Refuses a candidate that has less than the group had when this node left it: an empty log is no measure of who has all.
+fn may_be_voted_for(request: &VoteRequest<TypeConfig>, left: &Left) -> Result<(), Refusal> {
+    let has_less = left.index().is_some_and(|left| request.last_log_id.is_none_or(|last| last.index < left));
+    if has_less { Err(Refusal::NoGroup) } else { Ok(()) }
 }
 
 /// A group that fails says why by itself.

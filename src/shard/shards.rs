@@ -20,6 +20,7 @@ use super::meta_group::MetaGroup;
 use super::raft_group::{Common, raft_config};
 use super::replicated::Replicated;
 use super::service::RaftService;
+use crate::blocking;
 use crate::clock;
 use crate::ledger::Command;
 use crate::ledger::ids::{ShardId, UserId};
@@ -242,7 +243,7 @@ async fn note_founded(shards: std::sync::Weak<Shards>) {
     const LOOK: Duration = Duration::from_millis(100);
     while let Some(shards) = shards.upgrade() {
         if shards.wait_until_led(LOOK).await.is_ok() {
-            let noted = tokio::task::spawn_blocking(move || shards.home.founded()).await;
+            let noted = blocking::run(move || shards.home.founded()).await;
             if let Ok(Err(error)) = noted {
                 error!(%error, "that the cluster is founded can't be noted; the next start tries again");
             }

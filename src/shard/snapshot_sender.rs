@@ -1,6 +1,7 @@
 //! Sends a snapshot to another node: announced, in chunks that are acknowledged one by one, and finished when it is installed there. A chunk that gets no answer in
 //! time ends it; openraft begins anew after a while.
 
+use rand::RngExt as _;
 use std::future::Future;
 use std::io::{self, Read};
 use std::pin::pin;
@@ -21,6 +22,7 @@ use super::snapshot_data::SnapshotData;
 use super::types::{SnapshotMeta, TypeConfig, Vote, group_name};
 use super::wire::{self, Kind, SnapshotBegin, SnapshotChunk, SnapshotEnd};
 use crate::clock;
+use crate::dice::dice;
 use crate::ports::peers::{Lane, NodeId, Service};
 use crate::telemetry::names;
 
@@ -41,7 +43,7 @@ type Sent = Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>>;
 
 impl SnapshotSender {
     pub fn new(network: Network, target: NodeId, install_timeout: Duration) -> SnapshotSender {
-        SnapshotSender { network, target, id: rand::random(), install_timeout }
+        SnapshotSender { network, target, id: dice().random(), install_timeout }
     }
 
     /// Sends all of it, or stops when `cancel` says so.

@@ -1,6 +1,7 @@
 //! The trait behind which the logs of all groups are kept on a disk. The committer alone writes; readers read what is older than the tails.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::error::ShardError;
 use super::tail::Tail;
@@ -17,6 +18,10 @@ pub trait LogStore: Send + Sync + 'static {
     fn read(&self, shard: ShardId, range: Range<u64>, bytes_max: u64) -> Result<Vec<Entry>, ShardError>;
     /// Lets go of its files. Everything fails afterwards.
     fn close(&self);
+    /// How long the next write takes. Real disks take the time that they take; a simulated one must be waited for.
+    fn pause(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A group's log as it was found.

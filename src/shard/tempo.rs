@@ -12,6 +12,9 @@ use openraft::OptionalSend;
 use openraft::async_runtime::{AsyncRuntime, Instant as _};
 use openraft_rt_tokio::TokioRuntime;
 
+use crate::clock;
+use crate::dice::{Dice, dice};
+
 /// What is as near as that is no tick, and does not wait for one.
 const NOW: Duration = Duration::from_micros(10);
 
@@ -53,7 +56,7 @@ impl AsyncRuntime for Tempo {
     type Instant = Moment;
     type TimeoutError = <Tokio as AsyncRuntime>::TimeoutError;
     type Timeout<R, T: Future<Output = R> + OptionalSend> = <Tokio as AsyncRuntime>::Timeout<R, T>;
-    type ThreadLocalRng = <Tokio as AsyncRuntime>::ThreadLocalRng;
+    type ThreadLocalRng = Dice;
     type Mpsc = <Tokio as AsyncRuntime>::Mpsc;
     type Watch = <Tokio as AsyncRuntime>::Watch;
     type Oneshot = <Tokio as AsyncRuntime>::Oneshot;
@@ -75,7 +78,8 @@ impl AsyncRuntime for Tempo {
     fn sleep_until(deadline: Moment) -> Self::Sleep {
         static FIRST: OnceLock<Moment> = OnceLock::new();
         let apart_us = APART_US.load(Ordering::Relaxed);
-        if apart_us == u64::MAX || deadline <= Moment::now() + NOW {
+        // In the simulation, waking up costs nothing, and no moment is common to several nodes.
+        if apart_us == u64::MAX || clock::is_simulated() || deadline <= Moment::now() + NOW {
             return Tokio::sleep_until(deadline);
         }
         let first = *FIRST.get_or_init(Moment::now);
@@ -95,7 +99,7 @@ impl AsyncRuntime for Tempo {
     }
 
     fn thread_rng() -> Self::ThreadLocalRng {
-        Tokio::thread_rng()
+        dice()
     }
 
     fn new(threads: usize) -> Self {

@@ -127,7 +127,8 @@ pub fn command_bytes(command: &Command) -> u64 {
         | Command::Withdraw { .. }
         | Command::Forget { .. }
         | Command::Notice { .. }
-        | Command::Advance => 32,
+        | Command::Advance
+        | Command::RenewLeases => 32,
     };
     (8 + user + rest) as u64
 }

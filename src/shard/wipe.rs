@@ -13,12 +13,21 @@ use super::error::ShardError;
 use super::group::{Group, Life};
 use super::log::LogShared;
 use super::machine::blocking;
-use super::raft_group::Common;
+use super::raft_group::{Common, Emptied};
 use super::shards::Shards;
 use crate::ledger::ids::ShardId;
 
 /// Entries that are deleted at a time, so that the other groups' appends don't wait.
 const DELETIONS_AT_A_TIME: u64 = 1024;
+
+/// Why a node is to leave a group: by the word of the group's leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leave {
+    /// What [`Shards::last_change`] said before the leader was asked.
+    pub last_change: u64,
+    /// How far the leader had applied the group's log when it said that this node is no member.
+    pub owner_index: u64,
+}
 
 impl Shards {
     /// The last change of members that this node has of a shard, by its index in the log; none where it has nothing of the shard, its vote apart.
@@ -28,12 +37,12 @@ impl Shards {
     }
 
     /// Empties this node's replica of a shard of which it is no member any more. Only for a caller who knows that from the shard's leader, after the change was
-    /// committed: what is deleted counts for nobody's majority. `as_of` is what [`Shards::last_change`] said before the leader was asked: where another change has come
+    /// committed: what is deleted counts for nobody's majority. Where another change has come
     /// since, the node may be a member again, whose entries count, and nothing is deleted. Empty already: nothing to do.
     ///
     /// # Errors
     /// [`ChangeError::Leads`], [`ChangeError::Busy`]; or [`ChangeError::Failed`], after which the process must end.
-    pub async fn wipe(&self, shard: ShardId, as_of: u64) -> Result<(), ChangeError> {
+    pub async fn wipe(&self, shard: ShardId, leave: Leave) -> Result<(), ChangeError> {
         let slot = self.groups.slot(shard).ok_or(ChangeError::NoGroup)?;
         let _one = slot.replacing.try_lock().map_err(|_| ChangeError::Busy)?;
         let old = slot.current.load_full();
@@ -43,10 +52,10 @@ impl Shards {
         if !has_anything(&old) {
             return Ok(());
         }
-        if last_change(&old) != as_of {
+        if last_change(&old) != leave.last_change {
             return Err(ChangeError::Busy);
         }
-        match replace(&old, &self.common, as_of).await {
+        match replace(&old, &self.common, leave).await {
             Ok((new, was_emptied)) => {
                 slot.current.store(Arc::new(new));
                 if !was_emptied {
@@ -74,11 +83,11 @@ fn has_anything(group: &Group) -> bool {
 }
 
 /// The group anew, and whether it was emptied.
-async fn replace(old: &Group, common: &Arc<Common>, as_of: u64) -> Result<(Group, bool), ShardError> {
+async fn replace(old: &Group, common: &Arc<Common>, leave: Leave) -> Result<(Group, bool), ShardError> {
     let shard = old.shard();
     old.stop(Duration::from_millis(common.config.tuning.stop_timeout_ms)).await;
     // From here on nothing is acknowledged any more; what was, had the change before it.
-    if last_change(old) != as_of {
+    if last_change(old) != leave.last_change {
         if common.disk.is_none() {
             // What was in memory is gone with the group: this node may have said that it has it, and must not come back as if it had not.
             let reason = "it became a member again while it was being emptied".to_owned();
@@ -87,12 +96,15 @@ async fn replace(old: &Group, common: &Arc<Common>, as_of: u64) -> Result<(Group
         return Group::start(shard, Life::First, common.clone()).await.map(|group| (group, false));
     }
     let failed = |error: std::io::Error| ShardError::Raft { shard, reason: error.to_string() };
+    let (left, index) = (old.core.left.clone(), leave.owner_index);
+    // Before anything is gone.
+    blocking(move || left.note(index)).await.map_err(failed)?;
     if let Some(disk) = &common.disk {
         empty_log(&disk.committer, &old.core.log).await.map_err(failed)?;
     }
     let snapshots = old.core.snapshots.clone();
     blocking(move || snapshots.remove()).await.map_err(failed)?;
-    Group::start(shard, Life::Emptied { vote: old.core.log.vote() }, common.clone()).await.map(|group| (group, true))
+    Group::start(shard, Life::Emptied(Emptied { vote: old.core.log.vote(), index }), common.clone()).await.map(|group| (group, true))
 }
 
 /// Newest first, so that a crash in between leaves a log that is merely shorter.

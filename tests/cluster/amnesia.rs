@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
 use engage::history::record::Fault;
@@ -16,7 +16,7 @@ async fn a_node_in_memory_that_is_killed_joins_again_under_a_new_id() {
     for place in [2, 0] {
         come_back_as_new(&mut cluster, &load, place).await;
     }
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,7 +25,7 @@ async fn a_node_whose_disk_was_wiped_joins_again_under_a_new_id() {
     let load = Load::start("wiped", &cluster, Size::CROWD);
     load.in_full_swing().await;
     come_back_as_new(&mut cluster, &load, 1).await;
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }
 
 async fn come_back_as_new(cluster: &mut Cluster, load: &Load, place: usize) {

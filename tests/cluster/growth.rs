@@ -1,6 +1,6 @@
 //! A cluster grows and shrinks under load, by one command for each change.
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::network::Place;
 use engage::history::record::Fault;
@@ -31,7 +31,7 @@ async fn a_cluster_grows_from_one_to_five_and_shrinks_to_three_under_load() {
         cluster.whole().await;
     }
     cluster.spread().await;
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }
 
 /// Drains a node, takes it out, and ends its process.

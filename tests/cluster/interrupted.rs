@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
 use engage::history::record::Fault;
@@ -27,7 +27,7 @@ async fn a_join_that_is_killed_midway_and_run_again_ends_in_a_whole_cluster() {
     load.fault(&name, Fault::Start);
     cluster.whole().await;
     cluster.spread().await;
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,5 +61,5 @@ async fn a_drain_and_a_removal_that_are_interrupted_and_run_again_take_the_node_
     cluster.gone(&name).await;
     cluster.retire(leaving).await;
     cluster.whole().await;
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
 use engage::history::record::Fault;
@@ -22,5 +22,5 @@ async fn each_node_is_killed_in_turn_under_load_and_nothing_is_lost_or_shown_aga
         load.fault(&name, Fault::Start);
         cluster.whole().await;
     }
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }

@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "each test binary uses its part of the harness")]
 mod support;
 
+#[allow(dead_code, reason = "each test binary uses its part of the load")]
 mod load;
 mod probe;
 

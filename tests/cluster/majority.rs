@@ -5,7 +5,7 @@ use std::time::Duration;
 use engage::clock;
 use serde_json::json;
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::device::{Device, Event};
 use crate::support::hello::Hello;
@@ -95,5 +95,5 @@ async fn a_majority_that_is_lost_under_load_and_comes_back_has_guessed_nothing()
     cluster.whole().await;
     load.fault("all", Fault::Majority);
     wait::pass(Duration::from_secs(3)).await;
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
 use crate::support::whole_number_from;
@@ -40,7 +40,7 @@ async fn no_kill_brings_back_what_was_confirmed_or_loses_what_was_accepted() {
     pass(CALM).await;
     cluster.whole().await;
     let verdict = load.finish(&cluster).await;
-    verdict.shows_enough();
+    shows_enough(&verdict);
     assert!(verdict.moves > 0, "nothing ever moved from one device to another");
     assert_eq!(cluster.admin().metric("engage_redelivery_after_ack_total").await, 0.0);
 }
@@ -56,5 +56,5 @@ async fn a_pause_of_the_only_node_is_no_more_than_a_delay() {
     cluster.member_mut(0).resume();
     load.fault("n1", Fault::Resume);
     pass(CALM).await;
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use engage::clock;
 use serde_json::{Value, json};
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::probe::Probe;
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::device::{Device, Event};
@@ -135,5 +135,5 @@ async fn cuts_both_ways_and_one_way_under_load_break_no_promise() {
     pass(Duration::from_secs(2)).await;
     cluster.network().heal();
     cluster.whole().await;
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }

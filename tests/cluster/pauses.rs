@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::support::cluster::{Cluster, Plan};
 use crate::support::wait::pass;
 use engage::history::record::Fault;
@@ -21,5 +21,5 @@ async fn each_node_is_paused_in_turn_under_load_and_says_nothing_of_its_past_whe
         load.fault(&name, Fault::Resume);
         cluster.whole().await;
     }
-    load.finish(&cluster).await.shows_enough();
+    shows_enough(&load.finish(&cluster).await);
 }

@@ -1,6 +1,6 @@
 //! A rolling restart, as an operator makes it for an upgrade: one node after another, each when the cluster is whole again.
 
-use crate::load::{Load, Size};
+use crate::load::{Load, Size, shows_enough};
 use crate::support::cluster::{Cluster, Plan};
 use engage::history::record::Fault;
 
@@ -23,7 +23,7 @@ async fn a_rolling_restart_under_continuous_acks_shows_nothing_again_and_loses_n
     }
     cluster.spread().await;
     let verdict = load.finish(&cluster).await;
-    verdict.shows_enough();
+    shows_enough(&verdict);
     println!("rolling: the longest gap of a publish was {} ms", verdict.longest_publish_ms);
     assert!(verdict.longest_publish_ms <= PUBLISH_MAX_MS, "a publish failed for {} ms", verdict.longest_publish_ms);
 }

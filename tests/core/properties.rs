@@ -27,6 +27,7 @@ pub enum Step {
     Withdraw { user: u8, id: u8 },
     Forget { user: u8 },
     Takeover { edge: u8 },
+    Jump { windows: u8 },
     Pass { span_ms: u16 },
     Long { windows: u8 },
 }
@@ -42,6 +43,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..2u8, 0..6u8).prop_map(|(user, id)| Step::Withdraw { user, id }),
         1 => (0..20u8).prop_map(|user| Step::Forget { user }),
         1 => (0..3u8).prop_map(|edge| Step::Takeover { edge }),
+        1 => (0..3u8).prop_map(|windows| Step::Jump { windows }),
         6 => (0..2_000u16).prop_map(|span_ms| Step::Pass { span_ms }),
         1 => (0..3u8).prop_map(|windows| Step::Long { windows }),
     ];
@@ -188,6 +190,10 @@ impl World {
                     self.screens.clear();
                 }
                 vec![self.apply(Command::Takeover { settings: settings(), edges: vec![EdgeId(self.edge)] })]
+            }
+            Step::Jump { windows } => {
+                self.now += u64::from(windows) * 14_000;
+                vec![self.apply(Command::RenewLeases)]
             }
             Step::Pass { span_ms } => self.pass(u64::from(span_ms)),
             // Nobody advances the ledger for a while: everything is overdue at once.

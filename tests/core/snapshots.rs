@@ -5,6 +5,7 @@ use crate::properties::{Step, run, steps};
 use engage::ledger::Ledger;
 use engage::ledger::engagement::{Engagement, Scope};
 use engage::ledger::ids::UserId;
+use engage::ledger::reply::{PublishReply, State};
 use engage::ledger::snapshot::{Restore, SNAPSHOT_VERSION, SnapshotError};
 use proptest::prelude::*;
 
@@ -49,6 +50,20 @@ fn a_view_does_not_change_with_the_ledger() {
     person.ack("phone", "a", 0);
     assert_eq!(view.chunks().collect::<Vec<_>>(), before);
     assert_ne!(bytes_of(&person.ledger), before);
+}
+
+#[test]
+fn what_is_carried_stays_settled_after_a_snapshot() {
+    let mut person = Person::new();
+    person.publish(engagement("a"));
+    person.attach("phone");
+    person.pass(20 * HOUR);
+    person.ack("phone", "a", 0);
+    person.pass(5 * HOUR);
+    person.ledger = restored(&bytes_of(&person.ledger)).unwrap();
+    assert!(matches!(person.publish(engagement("a")), PublishReply::Duplicate { state: State::Completed, .. }));
+    person.pass(HOUR);
+    assert!(matches!(person.publish(engagement("a")), PublishReply::Queued { .. }));
 }
 
 #[test]

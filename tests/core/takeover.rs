@@ -20,6 +20,20 @@ fn a_new_leader_whose_clock_is_ahead_runs_no_lease_out() {
 }
 
 #[test]
+fn a_clock_that_jumps_ahead_runs_no_lease_out() {
+    let mut person = Person::new();
+    person.attach("laptop");
+    person.attach("phone");
+    person.publish(engagement("a"));
+    person.lose("phone");
+    person.now += 3 * HOUR;
+    person.apply(engage::ledger::Command::RenewLeases);
+    assert_eq!(person.devices(), ["laptop/1", "phone/2 until 10000"], "who is attached stays so");
+    assert!(person.pass(9_999).is_empty());
+    assert_eq!(person.pass(1).len(), 1, "then the laptop is offered it");
+}
+
+#[test]
 fn a_new_leader_whose_clock_is_behind_grants_whole_leases_too() {
     let mut person = Person::new();
     person.attach("phone");

@@ -167,6 +167,7 @@ fn every_call_travels() {
     travels(&Command::Forget { user: user.clone() });
     travels(&Command::Notice { user, id: id(), device: Some(device), outcome: NoticeOutcome::Seen });
     travels(&Command::Advance);
+    travels(&Command::RenewLeases);
     travels(&Command::Takeover { settings: person.ledger.settings().clone(), edges: vec![EDGE] });
 }
 

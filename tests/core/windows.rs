@@ -70,7 +70,9 @@ fn what_settled_shortly_before_the_close_counts_in_the_next_window_until_carry_h
     // The key is in the old window, so other content is a duplicate too.
     let other = Engagement { fingerprint: 2, ..engagement("a") };
     assert!(matches!(person.publish(other), PublishReply::Duplicate { .. }));
-    person.pass(HOUR);
+    person.pass(HOUR - 1);
+    assert!(matches!(person.publish(engagement("a")), PublishReply::Duplicate { window, .. } if window == first));
+    person.pass(1);
     let PublishReply::Queued { window, .. } = person.publish(engagement("a")) else { panic!("carry has passed") };
     assert!(window > first);
 }

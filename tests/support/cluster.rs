@@ -12,6 +12,7 @@ use super::member::{Member, Run};
 use super::network::{Network, Place};
 use super::node::{ADMIN_KEY, Address, Settings};
 use super::runner::{self, Ran, Running};
+use super::seat::Seat;
 use super::view::View;
 use super::wait;
 
@@ -41,6 +42,8 @@ pub struct Plan {
     storage: Storage,
     replication: usize,
     has_network: bool,
+    /// Where the first nodes live; the others do on loopback.
+    seats: Vec<Seat>,
 }
 
 impl Plan {
@@ -52,7 +55,7 @@ impl Plan {
             .with("cluster.lease", "3s")
             .with("limits.messages_per_second", "1000")
             .with("limits.drain_spread", "500ms");
-        Plan { nodes, settings, storage: Storage::Disk, replication: 3, has_network: false }
+        Plan { nodes, settings, storage: Storage::Disk, replication: 3, has_network: false, seats: Vec::new() }
     }
 
     /// Their replicas are in memory.
@@ -64,6 +67,12 @@ impl Plan {
     /// There is a network between them that can be cut.
     pub fn with_network(mut self) -> Plan {
         self.has_network = true;
+        self
+    }
+
+    /// Its nodes take these seats, in this order.
+    pub fn seated(mut self, seats: Vec<Seat>) -> Plan {
+        self.seats = seats;
         self
     }
 
@@ -133,7 +142,9 @@ impl Cluster {
     pub fn add(&mut self) -> Place {
         let place = self.members.len();
         let storage = if self.plan.storage == Storage::Memory { "memory" } else { "disk" };
-        let mut member = Member::new(&format!("n{}", place + 1), self.plan.settings.clone().with("node.storage", storage));
+        let seat = self.plan.seats.get(place).cloned().unwrap_or_else(Seat::on_loopback);
+        let settings = self.plan.settings.clone().with("node.storage", storage);
+        let mut member = Member::new(&format!("n{}", place + 1), settings, seat);
         if let Some(network) = &self.network {
             let listen = member.listen();
             member.advertise(network.stand_before(place, listen));
@@ -211,6 +222,11 @@ impl Cluster {
     /// The network between the nodes, of a cluster that has one.
     pub fn network(&self) -> &Network {
         self.network.as_ref().expect("a plan with a network")
+    }
+
+    /// The places that are to be members now.
+    pub fn belonging(&self) -> Vec<Place> {
+        self.belonging.iter().copied().collect()
     }
 
     /// The nodes that run and are not paused.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::api::Api;
-use super::node::{ADMIN_KEY, Address, PUBLISH_KEY, Settings, free_port, is_ready};
+use super::node::{ADMIN_KEY, Address, PUBLISH_KEY, Settings, is_ready};
 use super::process::{Process, Start, log_path, tail};
+use super::seat::Seat;
 
 /// Whether a node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,7 @@ pub struct Member {
     /// `n1`, `n2`, …
     pub name: String,
     home: PathBuf,
+    seat: Seat,
     settings: Settings,
     http: Address,
     listen: SocketAddr,
@@ -34,17 +36,17 @@ pub struct Member {
 }
 
 impl Member {
-    /// A node that was never started.
-    pub fn new(name: &str, settings: Settings) -> Member {
+    /// A node that was never started, in its seat.
+    pub fn new(name: &str, settings: Settings, seat: Seat) -> Member {
         let home = tempfile::Builder::new().prefix("engage-test-").tempdir().expect("a temporary directory").keep();
-        let http = Address(format!("127.0.0.1:{}", free_port()));
-        let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let (http, listen) = seat.addresses();
+        let http = Address(http.to_string());
         let settings = settings
             .with("node.name", name)
             .with("node.data_dir", home.join("data").to_str().expect("a path of UTF-8"))
             .with("http.listen", &http.0)
             .with("cluster.listen", &listen.to_string());
-        Member { name: name.to_owned(), home, settings, http, listen, advertised: listen, process: None, is_paused: false }
+        Member { name: name.to_owned(), home, seat, settings, http, listen, advertised: listen, process: None, is_paused: false }
     }
 
     /// The others are to reach it elsewhere than where it listens.
@@ -90,7 +92,8 @@ impl Member {
     /// Runs `engage` with these arguments as this node.
     pub fn start(&mut self, arguments: &[&str]) {
         assert!(self.process.is_none(), "{} runs", self.name);
-        let start = Start { arguments, environment: self.settings.environment(), home: &self.home, open_files: None };
+        let environment = self.settings.environment();
+        let start = Start { arguments, environment, home: &self.home, open_files: None, seat: Some(&self.seat) };
         self.process = Some(Process::spawn(&start));
     }
 

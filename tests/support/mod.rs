@@ -10,6 +10,7 @@ pub mod network;
 pub mod node;
 pub mod process;
 pub mod runner;
+pub mod seat;
 pub mod stream;
 pub mod token;
 pub mod view;

@@ -105,8 +105,8 @@ impl Node {
 
     fn spawn(&mut self) {
         assert!(self.run.is_none(), "the node runs");
-        let start =
-            Start { arguments: &["serve"], environment: self.settings.environment(), home: &self.home, open_files: self.open_files };
+        let environment = self.settings.environment();
+        let start = Start { arguments: &["serve"], environment, home: &self.home, open_files: self.open_files, seat: None };
         self.run = Some(Process::spawn(&start));
     }
 

@@ -10,6 +10,7 @@ use engage::clock;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::runner;
+use super::seat::Seat;
 use super::wait::until_blocking;
 
 /// What a run is started with.
@@ -22,6 +23,8 @@ pub struct Start<'a> {
     pub home: &'a Path,
     /// The limit of open files that it gets, if not the one of the tests.
     pub open_files: Option<u32>,
+    /// Where it runs, if not among all others.
+    pub seat: Option<&'a Seat>,
 }
 
 /// A running process, and the shell that ends it should the tests end without doing so.
@@ -37,6 +40,8 @@ impl Process {
         let process = command(start)
             .env_clear()
             .envs(start.environment)
+            .envs(start.seat.into_iter().flat_map(|seat| &seat.environment))
+            .envs(runner::mutant())
             .env("RUST_BACKTRACE", "1")
             .current_dir(start.home)
             .stdin(Stdio::null())
@@ -93,8 +98,11 @@ pub fn tail(log: &str, lines_max: usize) -> String {
 
 fn command(start: &Start) -> Command {
     let Some(open_files) = start.open_files else {
-        let mut command = Command::new(runner::binary());
-        command.args(start.arguments);
+        let launcher = start.seat.map_or(&[] as &[String], |seat| &seat.launcher);
+        let binary = runner::binary();
+        let mut words = launcher.iter().map(String::as_str).chain([binary.as_str()]).chain(start.arguments.iter().copied());
+        let mut command = Command::new(words.next().expect("at least the binary"));
+        command.args(words);
         return command;
     };
     let mut command = Command::new("/bin/sh");

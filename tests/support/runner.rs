@@ -12,6 +12,12 @@ pub fn binary() -> String {
     std::env::var("ENGAGE_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_engage").to_owned())
 }
 
+/// The variable that says which deliberate bug is at work in a build for the mutants (docs/mutants.md); passed on to every process.
+pub fn mutant() -> Option<(&'static str, String)> {
+    const VARIABLE: &str = "ENGAGE_MUTANT";
+    std::env::var(VARIABLE).ok().map(|name| (VARIABLE, name))
+}
+
 /// What a command left behind.
 pub struct Ran {
     pub code: i32,
@@ -55,6 +61,7 @@ impl Running {
             .args(arguments)
             .env_clear()
             .envs(environment.iter().copied())
+            .envs(mutant())
             .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

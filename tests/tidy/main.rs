@@ -10,3 +10,4 @@ mod secrets;
 mod docs;
 mod terminal;
 mod walk;
+mod mutants;

@@ -13,6 +13,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// The one with this path from the root.
+    pub fn of(path: &str) -> Source {
+        Source::read(&root(), &root().join(path))
+    }
+
     fn read(root: &Path, path: &Path) -> Source {
         let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{} can't be read: {error}", path.display()));
         let path = path.strip_prefix(root).expect("it lies under the root").to_string_lossy().into_owned();

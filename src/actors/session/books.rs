@@ -39,7 +39,7 @@ impl Books {
         let key = Key { id: offer.id.clone(), window: offer.window };
         let step = offer.step.saturating_sub(1);
         match self.find(&key) {
-            Some(held) if offer.offer <= held.offer => return false,
+            Some(held) if offer.offer <= held.offer => return mutant!(OfferToldTwice),
             Some(held) => (held.step, held.offer) = (step, offer.offer),
             None => self.put(Held { key, step, offer: offer.offer }),
         }

@@ -7,11 +7,12 @@ use crate::actors::live::{Live, not_now};
 use crate::actors::step::Step;
 use crate::actors::work::{Arrival, Asker, AttachWord, Call, Notice, Poster, Work};
 use crate::clock;
-use crate::ledger::Command;
 use crate::ledger::command::{Departure, Greeting, Key, Visibility};
 use crate::ledger::ids::{ConnectionId, DeviceId, EngagementId};
-use crate::ledger::outcome::NoticeOutcome;
+use crate::ledger::outcome::{NoticeOutcome, Reason};
+use crate::ledger::reply::{Ended, Reply, State};
 use crate::ledger::time::LedgerTime;
+use crate::ledger::{Applied, Command};
 use crate::ports::calls::CallError;
 use crate::ports::peers::NodeId;
 use crate::ports::session::{AttachRefused, Attempt, Item, Said};
@@ -120,6 +121,11 @@ impl User {
             // A caller who is gone needs no answer.
             let _ = answer.send(Err(CallError::Overloaded));
             return;
+        }
+        if mutant!(WithdrawBeforeCommit) && matches!(command, Command::Withdraw { .. }) {
+            let ended = Ended { state: State::Withdrawn, reason: Some(Reason::Publisher), step: 0 };
+            let _ = answer.send(Ok(Applied { at: self.last_at, reply: Reply::Withdraw(Some(ended)), effects: Vec::new() }));
+            return self.queue.push_back(Work { command, asker: Asker::Nobody });
         }
         let device = match &command {
             Command::Ack { device, .. } => Some(Poster { device: device.clone(), is_dismiss: false }),

@@ -1,5 +1,6 @@
 //! How long to wait before the next dial: full jitter, with a bound that doubles. Does not wait itself.
 
+use crate::dice::dice;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -25,7 +26,7 @@ impl Backoff {
     pub fn next_wait(&mut self) -> Duration {
         let bound_ms = self.first_ms.saturating_mul(1 << self.failed_count.min(16)).min(self.max_ms);
         self.failed_count = self.failed_count.saturating_add(1);
-        Duration::from_millis(rand::rng().random_range(0..=bound_ms))
+        Duration::from_millis(dice().random_range(0..=bound_ms))
     }
 
     /// A link stood for a while: start over.

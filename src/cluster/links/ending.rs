@@ -5,9 +5,9 @@ use tracing::{error, info, warn};
 
 use super::frame::FrameError;
 use super::inbox::InboxError;
-use super::link::LinkUp;
 use super::refusal::Refusal;
 use super::shared::Shared;
+use crate::ports::network::LinkUp;
 
 /// Why a link ended.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! The dialer proves first: whoever can reach the port must not get something from us by which secrets can be guessed at home. A refusal that stops a node for good
 //! (`removed`) is believed only with a proof.
 
+use rand::RngExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::config::LinkSecret;
@@ -13,6 +14,7 @@ use super::hello::{
 };
 use super::proof::{PROOF_BYTES, Proof, Side, holds, prove};
 use super::refusal::Refusal;
+use crate::dice::dice;
 use crate::ledger::ids::EdgeId;
 use crate::ports::peers::NodeId;
 
@@ -83,7 +85,7 @@ pub async fn dial<S: Wire>(
     judge: impl FnOnce(&Identity<'_>) -> Result<(), Refusal> + Send,
 ) -> Result<Peer, HandshakeError> {
     let mut buffer = [0; PREFIX_BYTES + BODY_MAX_BYTES];
-    let hello = Hello { role: wish.role, to: wish.to, from: me.identity, nonce: rand::random::<Nonce>() };
+    let hello = Hello { role: wish.role, to: wish.to, from: me.identity, nonce: dice().random::<Nonce>() };
     let len = hello.write(&mut buffer).map_err(HandshakeError::Refused)?;
     let hello = &buffer[..len];
     stream.write_all(hello).await?;
@@ -156,7 +158,7 @@ pub async fn accept<S: Wire>(
         Err(refusal) => return refuse_hello(stream, refusal).await,
     };
 
-    let challenge = write_challenge(version, Ok(&rand::random::<Nonce>()));
+    let challenge = write_challenge(version, Ok(&dice().random::<Nonce>()));
     stream.write_all(&challenge).await?;
     stream.flush().await?;
     let mut proof: Proof = [0; PROOF_BYTES];

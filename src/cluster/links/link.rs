@@ -22,19 +22,8 @@ use super::serving::take;
 use super::shared::Shared;
 use super::socket::{Duplex, Reading, Writing};
 use crate::clock;
-use crate::ledger::ids::EdgeId;
-use crate::ports::peers::{Lane, NodeId, PeerError, Service};
-
-/// A link that came up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkUp {
-    pub node: NodeId,
-    /// Counts the links to that node, from 1.
-    pub link: u64,
-    /// The run of that node.
-    pub run: EdgeId,
-    pub name: String,
-}
+use crate::ports::network::LinkUp;
+use crate::ports::peers::{Lane, PeerError, Service};
 
 /// One link.
 pub struct Link {

@@ -9,19 +9,13 @@ use tokio::sync::{Semaphore, watch};
 use super::config::LinkConfig;
 use super::handshake::{Me, Peer};
 use super::hello::Identity;
-use super::link::{Link, LinkUp};
+use super::link::Link;
 use super::members::Members;
 use super::refusal::Refusals;
 use super::serving::Services;
 use super::socket::Duplex;
+use crate::ports::network::{LinkUp, LinkWatch};
 use crate::ports::peers::NodeId;
-
-/// Told of links that come up and go down. For one node: up, then what arrives over the link, then down, and only then the next up. Called on the link's task: must neither block
-/// nor wait.
-pub trait LinkWatch: Send + Sync {
-    fn up(&self, link: LinkUp);
-    fn down(&self, node: NodeId, link: u64);
-}
 
 type Standing = BTreeMap<NodeId, Arc<Link>>;
 

@@ -15,7 +15,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish, users};
+use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish, replicas, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +38,7 @@ use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish,
         cluster::drain,
         cluster::remove,
         backup::shard,
+        replicas::replicas,
         others::connect,
         others::stream,
         others::messages,
@@ -224,6 +225,24 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), count, "operation ids are unique");
+    }
+
+    /// schemathesis sent hellos that were described as good and are not, and met events that were described as the messages in them.
+    #[test]
+    fn a_hello_and_the_events_of_a_stream_are_described_as_they_are_read_and_sent() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["Hello"]["properties"]["type"]["enum"], serde_json::json!(["hello"]));
+        for (schema, field) in [("Hello", "type"), ("Hello", "device"), ("HelloAck", "step"), ("Key", "window"), ("ClientMessage", "type")]
+        {
+            let required = schemas[schema]["required"].as_array().unwrap();
+            assert!(required.contains(&Value::from(field)), "{schema}.{field}");
+        }
+        for (path, method, event) in [("/v1/stream", "post", "ClientEvent"), ("/v1/outcomes", "get", "OutcomeEvent")] {
+            let content = &document["paths"][path][method]["responses"]["200"]["content"]["text/event-stream"];
+            assert_eq!(content["schema"]["$ref"], format!("#/components/schemas/{event}"));
+            assert_eq!(schemas[event]["properties"]["data"]["contentMediaType"], "application/json");
+        }
     }
 
     #[test]

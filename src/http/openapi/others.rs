@@ -7,11 +7,11 @@ use super::schemas;
 #[utoipa::path(get, path = "/v1/connect", tag = "clients", operation_id = "connect", responses((status = 101, description = "The connection is open.")))]
 pub fn connect() {}
 
-/// Opens a connection of the client protocol for clients that can't hold a WebSocket: server-sent events, each one server message or a list of them.
+/// Opens a connection of the client protocol for clients that can't hold a WebSocket: server-sent events, each with one server message or a list of them as its data.
 #[utoipa::path(
     post, path = "/v1/stream", tag = "clients", operation_id = "stream",
     request_body(content = schemas::Hello),
-    responses((status = 200, description = "The connection is open.", body = schemas::ServerMessage, content_type = "text/event-stream")),
+    responses((status = 200, description = "The connection is open.", body = schemas::ClientEvent, content_type = "text/event-stream")),
 )]
 pub fn stream() {}
 

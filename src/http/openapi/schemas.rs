@@ -140,20 +140,44 @@ pub struct Problem {
 /// A hello of the client protocol.
 #[derive(ToSchema)]
 pub struct Hello {
-    /// Always `hello`.
+    #[schema(schema_with = words::hello_type, required = true)]
     r#type: String,
     /// The user's JWT, unless it stands in the `Authorization` header.
     token: Option<String>,
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(schema_with = words::device_id, required = true)]
     device: String,
     visible: Option<bool>,
     #[schema(minimum = 1, maximum = 256)]
     max_in_flight: Option<u16>,
-    /// Acks that have no confirm yet.
-    acks: Option<Vec<ClientMessage>>,
-    /// What the device has on its screen: `id` and `window` of each.
-    open: Option<Vec<ClientMessage>>,
+    /// Acks that have no confirm yet. One that can't be taken is answered in its place.
+    #[schema(max_items = 256)]
+    acks: Option<Vec<HelloAck>>,
+    /// What the device has on its screen.
+    #[schema(max_items = 256)]
+    open: Option<Vec<Key>>,
     client: Option<String>,
+}
+
+/// An ack of a hello.
+#[derive(ToSchema)]
+pub struct HelloAck {
+    #[schema(schema_with = words::id, required = true)]
+    id: String,
+    window: String,
+    #[schema(minimum = 0, maximum = 100)]
+    step: u32,
+    #[schema(schema_with = words::any_json)]
+    data: Option<String>,
+    r#ref: Option<i64>,
+}
+
+/// A delivery, as a client names it.
+#[derive(ToSchema)]
+pub struct Key {
+    #[schema(schema_with = words::id, required = true)]
+    id: String,
+    /// As the server gave it out.
+    window: String,
 }
 
 /// Messages of a client without an open connection.
@@ -161,25 +185,51 @@ pub struct Hello {
 pub struct Messages {
     /// The user's JWT, unless it stands in the `Authorization` header.
     token: Option<String>,
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(schema_with = words::device_id, required = true)]
     device: String,
+    /// One that can't be taken is answered by an `error` in its place.
+    #[schema(max_items = 256)]
     messages: Vec<ClientMessage>,
 }
 
-/// One message of a client, such as an `ack` or a `dismiss`.
+/// One message of a client. Which of the other fields it needs, its type says.
 #[derive(ToSchema)]
 pub struct ClientMessage {
-    r#type: Option<String>,
+    #[schema(schema_with = words::client_message_type, required = true)]
+    r#type: String,
     id: Option<String>,
     window: Option<String>,
     step: Option<u32>,
+    visible: Option<bool>,
+    token: Option<String>,
     #[schema(schema_with = words::any_json)]
     data: Option<String>,
     r#ref: Option<i64>,
 }
 
-/// One message of the server, such as an `offer`, a `confirm` or an `error`.
+/// An event of a connection over server-sent events.
+#[derive(ToSchema)]
+pub struct ClientEvent {
+    /// One message of the server, or a list of them.
+    #[schema(schema_with = words::json_text, required = true)]
+    data: String,
+}
+
+/// An event of the feed of outcomes.
+#[derive(ToSchema)]
+pub struct OutcomeEvent {
+    /// The cursor of the outcome, for `Last-Event-ID`.
+    id: Option<String>,
+    /// `error` where the feed ends: then `data` is a problem.
+    event: Option<String>,
+    /// An outcome.
+    #[schema(schema_with = words::json_text, required = true)]
+    data: String,
+}
+
+/// One message of the server.
 #[derive(ToSchema)]
 pub struct ServerMessage {
+    #[schema(schema_with = words::server_message_type, required = true)]
     r#type: String,
 }

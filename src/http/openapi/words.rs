@@ -110,3 +110,28 @@ pub fn duration_option() -> Object {
 pub fn any_json() -> Object {
     ObjectBuilder::new().schema_type(SchemaType::AnyValue).build()
 }
+
+/// JSON, as the text of an event.
+pub fn json_text() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).content_media_type("application/json").build()
+}
+
+/// A device's id.
+pub fn device_id() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64)).pattern(Some(ID_PATTERN)).build()
+}
+
+/// The type of a hello.
+pub fn hello_type() -> Object {
+    one_of(&["hello"])
+}
+
+/// The types of a client's messages that need no connection.
+pub fn client_message_type() -> Object {
+    one_of(&["ack", "dismiss", "visible", "seen", "token", "ping"])
+}
+
+/// The types of the server's messages.
+pub fn server_message_type() -> Object {
+    one_of(&["welcome", "offer", "caught_up", "confirm", "progress", "withdraw", "notice", "window", "error", "pong", "bye"])
+}

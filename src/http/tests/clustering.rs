@@ -34,6 +34,18 @@ async fn the_cluster_is_shown_with_names_states_and_lags() {
 }
 
 #[actix_web::test]
+async fn the_replicas_of_the_node_that_is_asked_are_shown_with_their_hashes() {
+    let node = node();
+    let answer = send(&node, admin(Method::GET, "/v1/cluster/replicas")).await;
+    let expected = json!({"node": "n1", "replicas": [{"shard": 2, "applied_index": 90, "state_hash": "00000000000000ab"}]});
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, expected));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    node.members.view.lock().unwrap().shards.clear();
+    let problem = send(&node, admin(Method::GET, "/v1/cluster/replicas")).await.problem(503, "unavailable");
+    assert!(problem["detail"].as_str().unwrap().starts_with("shard 3 is busy"), "{problem}");
+}
+
+#[actix_web::test]
 async fn what_is_not_known_is_null_and_a_node_that_is_gone_has_a_number() {
     let node = node();
     {

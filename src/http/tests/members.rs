@@ -13,6 +13,7 @@ use crate::ports::backup::{Backup, BackupError};
 use crate::ports::members::{ClusterView, Members, MembershipError, NodeState, NodeView, ShardView};
 use crate::ports::owners::{Owner, Owners};
 use crate::ports::peers::NodeId;
+use crate::ports::replicas::{ReplicaBusy, ReplicaState, ReplicaStates, Replicas};
 
 /// Nodes n1 to n3; shard 0 is owned by n1, shard 1 by n2, shard 2 by n3. This node is n1.
 pub struct FakeMembers {
@@ -114,6 +115,17 @@ impl Owners for FakeMembers {
 
     fn name_of(&self, node: NodeId) -> Option<String> {
         self.view.lock().unwrap().nodes.iter().find(|known| known.id == node).map(|known| known.name.clone())
+    }
+}
+
+#[async_trait]
+impl Replicas for FakeMembers {
+    async fn states(&self) -> Result<ReplicaStates, ReplicaBusy> {
+        if self.view.lock().unwrap().shards.is_empty() {
+            return Err(ReplicaBusy(ShardId(3)));
+        }
+        let replicas = vec![ReplicaState { shard: ShardId(2), applied_index: 90, state_hash: 0xab }];
+        Ok(ReplicaStates { node: "n1".to_owned(), replicas })
     }
 }
 

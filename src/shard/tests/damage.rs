@@ -161,5 +161,5 @@ async fn a_disk_that_fails_ends_the_group_and_nothing_unwritten_is_confirmed() {
     assert!(!group.status().is_owner);
     group.stop(Duration::from_secs(5)).await;
     committer.send(Request::Stop).await.unwrap();
-    tokio::task::spawn_blocking(|| thread.join()).await.unwrap();
+    thread.join().await;
 }

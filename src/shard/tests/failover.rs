@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::cluster::*;
 use super::support::*;
-use crate::ledger::ids::ShardId;
+use crate::ledger::Applied;
+use crate::ledger::ids::{EdgeId, ShardId};
 use crate::ledger::reply::{PublishReply, Reply};
 use crate::ports::{Propose, ProposeError, Read};
 
@@ -90,6 +93,44 @@ async fn an_owner_that_is_cut_off_sees_its_majority_grow_old_and_confirms_nothin
     assert!(other.shards.newest_term(SHARD) > leader.shards.newest_term(SHARD));
     cluster.net.heal();
     eventually("it knows", async || leader.shards.newest_term(SHARD) == other.shards.newest_term(SHARD)).await;
+    cluster.stop().await;
+}
+
+/// Waits until a node that is not this one owns the shard.
+async fn another_owns(cluster: &Cluster, leader: &TestNode) {
+    eventually("another one owns the shard", async || cluster.owner(SHARD).await.id != leader.id).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_was_not_committed_nobody_is_told_and_its_caller_learns_that_it_is_not_known() {
+    let cluster = Cluster::full(3, None).await;
+    let name = user_of(&cluster.node(1).shards, SHARD);
+    cluster.propose(attach(&name, EdgeId(7))).await;
+    let mut was_taken = false;
+    // A leader that was cut off too early to take the command refuses it, which is as good, and shows nothing.
+    for round in 0..5 {
+        let leader = cluster.owner(SHARD).await;
+        let told = || leader.ear.0.lock().unwrap().iter().filter(|told| **told == Told::Effects).count();
+        let last_index = || leader.members(SHARD).last_index;
+        let (told_before, index_before) = (told(), last_index());
+        let (sender, receiver) = oneshot::channel();
+        cluster.net.cut_off(leader.id);
+        // It would be offered to the device at once.
+        let done = move |result: Result<Applied, ProposeError>| sender.send(result.map(drop)).unwrap_or_default();
+        leader.shards.propose(publish(&name, &format!("e{round}")), Box::new(done));
+        another_owns(&cluster, leader).await;
+        was_taken = last_index() > index_before;
+        assert_eq!(told(), told_before, "an offer was told that nobody decided");
+        cluster.net.heal();
+        let result = tokio::time::timeout(Duration::from_secs(30), receiver).await.expect("it is answered").unwrap();
+        cluster.settle(SHARD).await;
+        if was_taken {
+            assert_eq!(result, Err(ProposeError::Unknown), "it was in a log, and might have been committed");
+            break;
+        }
+        assert!(result.is_err(), "{result:?}");
+    }
+    assert!(was_taken, "no command got into a log: the test checked nothing");
     cluster.stop().await;
 }
 

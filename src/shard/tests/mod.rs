@@ -9,6 +9,7 @@ mod commands;
 mod restart;
 mod damage;
 mod crash;
+mod power;
 mod time;
 mod snapshots;
 mod homes;

@@ -29,6 +29,9 @@ async fn a_group_of_one_grows_to_three_and_shrinks_again_and_loses_nothing() {
         assert!(cluster.nodes.iter().all(|node| node.held(SHARD, &name).len() == 50));
         assert_eq!(cluster.node(2).outcomes(SHARD), cluster.node(1).outcomes(SHARD));
         assert_eq!(cluster.node(3).outcomes(SHARD), cluster.node(1).outcomes(SHARD));
+        let states = [1, 2, 3].map(|id| cluster.node(id).shards.state_hash(SHARD).expect("nothing is being applied"));
+        assert!(states.iter().all(|state| *state == states[0]), "{states:?}");
+        assert_eq!(cluster.node(1).shards.state_hashes().await.unwrap()[0], states[0]);
 
         let owner = cluster.owner(SHARD).await.id;
         let last = if owner == NodeId(3) { NodeId(2) } else { NodeId(3) };
@@ -86,6 +89,7 @@ async fn a_node_that_is_no_member_owns_nothing_and_takes_nothing() {
     let name = user_of(stranger, SHARD);
     assert_eq!(try_propose(stranger, publish(&name, "nps")).await, Err(ProposeError::Unavailable));
     assert!(stranger.ownership().is_empty());
+    assert_eq!((stranger.state_hash(SHARD), stranger.state_hashes().await), (None, Ok(Vec::new())));
     assert_eq!((stranger.members(SHARD), stranger.leader_hint(SHARD), stranger.newest_term(SHARD)), (None, None, 0));
     assert!(stranger.wait_until_led(Duration::from_millis(50)).await.is_err());
     cluster.stop().await;

@@ -1,15 +1,16 @@
-//! The end of a load: everything that was accepted settles, and the feed of outcomes is read whole.
+//! The end of a load: everything that was accepted settles, the feed of outcomes is read whole, and all replicas have applied the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use engage::clock;
+use reqwest::Method;
 use serde_json::Value;
 
-use super::Shared;
+use super::{Shared, key_of};
 use crate::support::api::{Api, encode, engagement};
 use crate::support::cluster::Cluster;
-use crate::support::wait::pass;
+use crate::support::wait::{pass, until_or_tell};
 use engage::history::record::{Key, What, is_settled};
 
 /// Within so long everything settles, once everybody is attentive.
@@ -79,10 +80,37 @@ pub(super) async fn read_feed(shared: &Shared, cluster: &Cluster) {
 fn note(shared: &Shared, line: &Value) {
     let outcome = text(line, "outcome").to_owned();
     let state = is_settled(&outcome).then(|| outcome.clone());
-    let key = Key::of(text(line, "user"), line);
-    shared.history.note(What::Outcome { key, outcome, state, cursor: text(line, "cursor").to_owned() });
+    let reason = line["reason"].as_str().map(str::to_owned);
+    let key = key_of(text(line, "user"), line);
+    shared.history.note(What::Outcome { key, outcome, state, cursor: text(line, "cursor").to_owned(), at: line["at"].as_u64(), reason });
 }
 
 fn text<'a>(line: &'a Value, field: &str) -> &'a str {
     line[field].as_str().unwrap_or_else(|| panic!("no {field} in {line}"))
+}
+
+/// Within so long all replicas have applied the same, once nothing new comes.
+const AGREE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Notes what all replicas hold, until those of each shard have applied the same; whether they hold the same then, and did at any index on the way, the checker says.
+pub(super) async fn replicas_agree(shared: &Shared, cluster: &Cluster) {
+    let look = || async {
+        let mut applied: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+        for place in cluster.running() {
+            let api = cluster.member(place).admin();
+            let answer =
+                api.try_send(api.request(Method::GET, "/v1/cluster/replicas")).await.ok().filter(|answer| answer.status == 200)?.json();
+            let node = text(&answer, "node").to_owned();
+            for replica in answer["replicas"].as_array().unwrap_or_else(|| panic!("no replicas in {answer}")) {
+                let number = |field: &str| replica[field].as_u64().unwrap_or_else(|| panic!("no {field} in {replica}"));
+                let (shard, applied_index) = (number("shard"), number("applied_index"));
+                applied.entry(shard).or_default().insert(applied_index);
+                let (shard, state_hash) = (u16::try_from(shard).expect("a shard's number"), text(replica, "state_hash").to_owned());
+                shared.history.note(What::Replica { node: node.clone(), shard, applied_index, state_hash });
+            }
+        }
+        let is_even = !applied.is_empty() && applied.values().all(|indexes| indexes.len() == 1);
+        is_even.then_some(())
+    };
+    until_or_tell(AGREE_DEADLINE, look, || "all replicas of each shard have applied the same".to_owned()).await;
 }

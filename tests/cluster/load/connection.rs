@@ -1,15 +1,15 @@
 //! One connection of a person: what comes is noted and done, until it ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engage::clock;
 use rand::RngExt;
 use serde_json::{Value, json};
 
-use super::is_set;
 use super::person::{Pending, Person, Shown};
+use super::{is_set, key_of};
 use crate::support::device::{Device, Event};
-use engage::history::record::{Key, Leave, Session, What, is_settled};
+use engage::history::record::{Key, Leave, Session, What, Window, is_settled};
 
 /// How often a person looks up, when nothing comes.
 const TICK: Duration = Duration::from_millis(500);
@@ -19,6 +19,10 @@ const STAY_MS: std::ops::Range<u64> = 2_000..20_000;
 
 /// So long does a client listen on, when it can say nothing more.
 const OVERHEAR: Duration = Duration::from_secs(1);
+
+/// When nothing came for so long, a client asks whether anybody is there; and when nothing has come for so long, the line is dead to it.
+const ASK_AFTER: Duration = Duration::from_secs(4);
+const DEAD_AFTER: Duration = Duration::from_secs(12);
 
 /// Nobody stays away longer because he was asked to: tests are short.
 const AWAY_MAX_MS: u64 = 2_000;
@@ -37,11 +41,15 @@ pub(super) struct Connection<'a> {
     is_visible: bool,
     /// How long it was asked to stay away.
     away: Duration,
+    /// When something came last, and when it last asked whether anybody is there.
+    heard: Instant,
+    asked: Instant,
 }
 
 impl<'a> Connection<'a> {
     pub(super) fn new(person: &'a mut Person, device: Device, session: Session) -> Connection<'a> {
-        Connection { person, device, session, is_visible: true, away: Duration::ZERO }
+        let now = clock::monotonic();
+        Connection { person, device, session, is_visible: true, away: Duration::ZERO, heard: now, asked: now }
     }
 
     /// Takes what comes until somebody ends it; how long to stay away.
@@ -50,10 +58,13 @@ impl<'a> Connection<'a> {
         loop {
             let event = tokio::time::timeout(TICK, self.device.next_without_deadline()).await;
             let next = match event {
-                Ok(Event::Message(message)) => self.take(&message).await,
+                Ok(Event::Message(message)) => {
+                    self.heard = clock::monotonic();
+                    self.take(&message).await
+                }
                 Ok(Event::Closed(code)) => return self.ended(Some(code)),
                 Ok(Event::Broken) => return self.ended(None),
-                Err(_) => Next::Stay,
+                Err(_) => self.is_anybody_there().await,
             };
             if next == Next::Over || self.look_up().await == Next::Over {
                 let code = self.overhear().await;
@@ -65,6 +76,19 @@ impl<'a> Connection<'a> {
                 return Duration::ZERO;
             }
         }
+    }
+
+    /// Asks, after a while of silence; a line on which nobody answers is given up.
+    async fn is_anybody_there(&mut self) -> Next {
+        let now = clock::monotonic();
+        if now - self.heard > DEAD_AFTER {
+            return Next::Over;
+        }
+        if now - self.heard.max(self.asked) > ASK_AFTER {
+            self.asked = now;
+            return self.send(&json!({"type": "ping"})).await;
+        }
+        Next::Stay
     }
 
     fn ended(self, code: Option<u16>) -> Duration {
@@ -107,11 +131,11 @@ impl<'a> Connection<'a> {
             Some("offer") => {
                 self.note(offer_of(session, &self.person.user, message));
                 let (step, steps) = (number(message, "step"), number(message, "steps"));
-                self.person.screen.insert(Key::of(&self.person.user, message), Shown { step, steps });
+                self.person.screen.insert(key_of(&self.person.user, message), Shown { step, steps });
                 if self.person.is_lively() && self.person.chooses(0.1) {
                     return Next::Stay;
                 }
-                self.act(&Key::of(&self.person.user, message)).await
+                self.act(&key_of(&self.person.user, message)).await
             }
             Some("caught_up") => {
                 self.note(What::CaughtUp { session });
@@ -122,13 +146,13 @@ impl<'a> Connection<'a> {
                 Next::Stay
             }
             Some("progress") => {
-                let (key, step) = (Key::of(&self.person.user, message), number(message, "step"));
+                let (key, step) = (key_of(&self.person.user, message), number(message, "step"));
                 self.person.screen.entry(key).and_modify(|shown| shown.step = shown.step.max(step + 1));
                 Next::Stay
             }
             Some("confirm") => {
                 self.confirmed(message);
-                let key = Key::of(&self.person.user, message);
+                let key = key_of(&self.person.user, message);
                 if self.person.screen.contains_key(&key) { self.act(&key).await } else { Next::Stay }
             }
             Some("error") => {
@@ -144,7 +168,7 @@ impl<'a> Connection<'a> {
     }
 
     async fn welcomed(&mut self, message: &Value) -> Next {
-        self.note(What::Welcome { session: self.session });
+        self.note(What::Welcome { session: self.session, window: Some(window_of(&message["window"])) });
         for answer in message["acks"].as_array().into_iter().flatten() {
             match answer["type"].as_str() {
                 Some("confirm") => self.confirmed(answer),
@@ -221,14 +245,14 @@ impl<'a> Connection<'a> {
     }
 
     fn withdrawn(&mut self, message: &Value) {
-        let key = Key::of(&self.person.user, message);
+        let key = key_of(&self.person.user, message);
         self.person.screen.remove(&key);
         let reason = message["reason"].as_str().unwrap_or_default().to_owned();
         self.note(What::Withdraw { session: self.session, key, reason, at: number(message, "at") });
     }
 
     fn confirmed(&mut self, message: &Value) {
-        let key = Key::of(&self.person.user, message);
+        let key = key_of(&self.person.user, message);
         let state = message["state"].as_str().unwrap_or_else(|| panic!("no state in {message}")).to_owned();
         let (step, at, reference) = (number(message, "step"), number(message, "at"), message["ref"].as_i64());
         let is_over = is_settled(&state);
@@ -265,13 +289,17 @@ impl<'a> Connection<'a> {
 fn offer_of(session: Session, user: &str, message: &Value) -> What {
     What::Offer {
         session,
-        key: Key::of(user, message),
+        key: key_of(user, message),
         offer: number(message, "offer"),
         step: number(message, "step"),
         at: number(message, "at"),
         data: message["data"].clone(),
         payload: message["payload"].clone(),
     }
+}
+
+fn window_of(window: &Value) -> Window {
+    serde_json::from_value(window.clone()).unwrap_or_else(|error| panic!("{error} in {window}"))
 }
 
 fn number(message: &Value, field: &str) -> u64 {

@@ -5,6 +5,7 @@ mod connection;
 mod publisher;
 mod closing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,9 +17,11 @@ use tokio::task::JoinSet;
 
 use crate::support::cluster::{Cluster, Roster};
 use crate::support::whole_number_from;
-use engage::history::record::{Entry, Fault};
-use engage::history::recorder::{self, Recorder};
+use engage::history::key::Key;
+use engage::history::record::{Entry, Fault, What};
+use engage::history::recorder::Recorder;
 use engage::history::{self, Verdict};
+use serde_json::Value;
 
 /// What `Plan` sets, or leaves to its default.
 const LEASE_MS: u64 = 3_000;
@@ -129,9 +132,13 @@ impl Load {
         .await;
     }
 
-    /// Ends the load: nothing new is published, everything accepted settles, people go home, the feed is read; and the history is judged. The cluster must be able
-    /// to do all that.
-    pub async fn finish(mut self, cluster: &Cluster) -> Verdict {
+    /// Ends the load, and judges its history.
+    pub async fn finish(self, cluster: &Cluster) -> Verdict {
+        self.end(cluster).await.judge()
+    }
+
+    /// Ends the load: nothing new is published, everything accepted settles, people go home, and the feed is read. The cluster must be able to do all that.
+    pub async fn end(mut self, cluster: &Cluster) -> Ended {
         self.shared.signals.enough.store(true, Ordering::Relaxed);
         while let Some(ended) = self.publishers.join_next().await {
             ended.expect("no publisher panics");
@@ -143,11 +150,38 @@ impl Load {
             ended.expect("nobody in the crowd panics");
         }
         closing::read_feed(&self.shared, cluster).await;
+        closing::replicas_agree(&self.shared, cluster).await;
         let entries = self.shared.history.entries();
-        let verdict = history::judge(&entries);
+        Ended { name: self.name, seed: self.seed, entries, unsettled }
+    }
+}
+
+/// What a load leaves behind.
+pub struct Ended {
+    name: String,
+    seed: u64,
+    /// All that was seen.
+    pub entries: Vec<Entry>,
+    /// The accepted keys that did not settle in time.
+    pub unsettled: Vec<String>,
+}
+
+impl Ended {
+    /// The same, where ledger time may be stamped from clocks that are so far behind: then the history's own clock is taken to be as late, so that ledger time is
+    /// never before it.
+    pub fn stamped_behind(mut self, by_ms: u64) -> Ended {
+        if let Some(Entry { what: What::Run(run), .. }) = self.entries.first_mut() {
+            run.wall_ms -= by_ms;
+        }
+        self
+    }
+
+    /// Judges the history: every promise must have been kept.
+    pub fn judge(&self) -> Verdict {
+        let verdict = history::judge(&self.entries);
         self.tell(&verdict);
-        if !verdict.violations.is_empty() || !unsettled.is_empty() {
-            self.fail(&verdict, &entries, &unsettled);
+        if !verdict.violations.is_empty() || !self.unsettled.is_empty() {
+            self.fail(&verdict);
         }
         verdict
     }
@@ -169,17 +203,19 @@ impl Load {
         );
     }
 
-    fn fail(&self, verdict: &Verdict, entries: &[Entry], unsettled: &[String]) -> ! {
+    fn fail(&self, verdict: &Verdict) -> ! {
         const SHOWN_MAX: usize = 10;
-        let path = recorder::write(&self.name, entries);
+        let folder = std::env::var_os("ENGAGE_TEST_HISTORIES").map_or_else(std::env::temp_dir, PathBuf::from);
+        let path = folder.join(format!("{}-{}.jsonl", self.name, std::process::id()));
+        history::file::write(&path, &self.entries).expect("the history can be written");
         for violation in verdict.violations.iter().take(SHOWN_MAX) {
             eprintln!("{violation}");
         }
         if let Some(first) = verdict.violations.first() {
-            let about = history::about(entries, first);
+            let about = history::about(&self.entries, first);
             eprintln!("what was seen of the first:\n{}", about.iter().map(|entry| format!("  {entry:?}\n")).collect::<String>());
         }
-        for open in unsettled.iter().take(SHOWN_MAX) {
+        for open in self.unsettled.iter().take(SHOWN_MAX) {
             eprintln!("not settled: {open}");
         }
         panic!(
@@ -187,15 +223,26 @@ impl Load {
             self.name,
             self.seed,
             verdict.violations.len(),
-            unsettled.len(),
+            self.unsettled.len(),
             path.display()
         );
     }
 }
 
+/// A run in which too little happened has shown nothing.
+pub fn shows_enough(verdict: &Verdict) {
+    for (kind, least) in [("published", 100), ("hello", 100), ("offer", 100), ("confirm", 100), ("outcome", 200), ("replica", 1)] {
+        assert!(verdict.count(kind) >= least, "too little happened, {kind} only {} times: {:?}", verdict.count(kind), verdict.counts);
+    }
+}
+
+/// The key that a message to or from a user, or an answer, names.
+fn key_of(user: &str, message: &Value) -> Key {
+    Key::of(user, message).unwrap_or_else(|| panic!("no key in {message}"))
+}
+
 /// Welcomes and confirms so far.
 fn count(entries: &[Entry]) -> (usize, usize) {
-    use engage::history::record::What;
     let of = |wanted: fn(&What) -> bool| entries.iter().filter(|entry| wanted(&entry.what)).count();
     (of(|what| matches!(what, What::Welcome { .. })), of(|what| matches!(what, What::Confirm { .. })))
 }

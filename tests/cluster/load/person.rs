@@ -39,6 +39,15 @@ pub(super) struct Shown {
     pub(super) steps: u64,
 }
 
+/// What of a device outlives its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// An outbox: the acks without a confirm go into its next hello; and now and then what was on the screen.
+    Outbox,
+    /// Nothing, as of a page that is loaded anew.
+    None,
+}
+
 /// A device of a person.
 pub(super) struct Person {
     pub(super) user: String,
@@ -47,6 +56,7 @@ pub(super) struct Person {
     pub(super) random: StdRng,
     pub(super) screen: BTreeMap<Key, Shown>,
     pub(super) pending: Vec<Pending>,
+    memory: Memory,
     next_reference: i64,
     /// Where it was connected last.
     node: String,
@@ -54,8 +64,10 @@ pub(super) struct Person {
 
 impl Person {
     pub(super) fn new((user, device): (String, String), shared: Shared, seed: u64) -> Person {
-        let random = StdRng::seed_from_u64(seed);
-        Person { user, device, shared, random, screen: BTreeMap::new(), pending: Vec::new(), next_reference: 1, node: String::new() }
+        let mut random = StdRng::seed_from_u64(seed);
+        let memory = if random.random_bool(0.7) { Memory::Outbox } else { Memory::None };
+        let (screen, pending) = (BTreeMap::new(), Vec::new());
+        Person { user, device, shared, random, screen, pending, memory, next_reference: 1, node: String::new() }
     }
 
     /// Lives until it is over.
@@ -85,7 +97,10 @@ impl Person {
 
     /// Says hello, and stays for a while; how long it was asked to stay away.
     async fn one_connection(&mut self, node: String, mut device: Device) -> Duration {
-        if !self.chooses(0.5) && self.is_lively() {
+        if self.memory == Memory::None {
+            self.pending.clear();
+        }
+        if self.memory == Memory::None || (!self.chooses(0.5) && self.is_lively()) {
             self.screen.clear();
         }
         let session = self.shared.history.next_session();

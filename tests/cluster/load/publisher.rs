@@ -9,11 +9,11 @@ use rand::{RngExt, SeedableRng};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::{REQUEST_TIMEOUT_MS, Shared, is_set};
+use super::{REQUEST_TIMEOUT_MS, Shared, is_set, key_of};
 use crate::support::api::{Answer, Api, engagement, engagements};
 use crate::support::node::PUBLISH_KEY;
 use crate::support::wait::pass;
-use engage::history::record::{Key, Targets, What};
+use engage::history::record::{Publish, Targets, What};
 
 /// A try that has no answer by then is made at another node.
 const TRY_TIMEOUT: Duration = Duration::from_secs(2);
@@ -97,15 +97,17 @@ impl Publisher {
         let call = self.shared.history.next_call();
         let Made { user, id, body, targets } = made;
         let payload = body["payload"].clone();
-        self.shared.history.note(What::Publish { call, user: user.clone(), id, targets, payload });
+        let user_of_call = user.clone();
+        self.shared.history.note(What::Publish(Publish { call, user: user_of_call, id, targets, payload, ..Publish::default() }));
         let path = engagements(&user);
         let answer = self.call(call, |api| api.request(Method::POST, &path).json(&body)).await;
         let Some(answer) = answer else { return };
         let (status, body) = (answer.status, answer.json());
         assert!(matches!(status, 200 | 201 | 409), "a publish was answered {answer:?}");
-        let key = (status != 409).then(|| Key::of(&user, &body));
+        let key = (status != 409).then(|| key_of(&user, &body));
         let state = body["state"].as_str().map(str::to_owned);
-        self.shared.history.note(What::Published { call, status, key, state, step: body["step"].as_u64() });
+        let (step, closes_at) = (body["step"].as_u64(), body["closes_at"].as_u64());
+        self.shared.history.note(What::Published { call, status, key, state, step, closes_at });
     }
 
     async fn take_back(&mut self, made: Made) {
