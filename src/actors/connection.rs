@@ -47,6 +47,10 @@ impl Socket for Connection {
         self.conversation.is_closing()
     }
 
+    fn may_pong(&mut self) -> bool {
+        self.conversation.may_pong()
+    }
+
     fn text(&mut self, text: String, _: &mut Self::Context) {
         self.conversation.text(&text);
     }

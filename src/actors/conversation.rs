@@ -145,6 +145,17 @@ impl Conversation {
         self.attached = Some(Attached::attach(&self.edge.sessions, self.line(), admitted));
     }
 
+    /// Whether a ping is answered: it counts as a message does. One that comes too fast is not.
+    pub fn may_pong(&mut self) -> bool {
+        match self.bucket.take(clock::monotonic_ms()) {
+            Verdict::Taken => return true,
+            Verdict::Refused => {}
+            Verdict::Ended => self.refuse(&too_fast()),
+        }
+        counter!(names::LIMITED_TOTAL, "limit" => "messages_per_second").increment(1);
+        false
+    }
+
     /// Lets a message pass, unless there are too many of them.
     fn limited(&mut self, message: Result<ClientMessage, Refusal>) -> Result<ClientMessage, Refusal> {
         match self.bucket.take(clock::monotonic_ms()) {

@@ -23,6 +23,11 @@ pub trait Socket: Actor<Context = WebsocketContext<Self>> {
     /// Whether this side has ended it.
     fn is_closing(&self) -> bool;
 
+    /// A ping came: whether it is answered. A pong costs as much as an answer does, so a client may not have any number of them.
+    fn may_pong(&mut self) -> bool {
+        true
+    }
+
     /// A text came.
     fn text(&mut self, text: String, context: &mut Self::Context);
 
@@ -55,7 +60,7 @@ pub fn take<S: Socket>(socket: &mut S, incoming: Incoming, context: &mut S::Cont
         Incoming::Ping(bytes) => {
             socket.heard();
             // After a Close frame of ours, nothing may follow.
-            if !socket.is_closing() {
+            if !socket.is_closing() && socket.may_pong() {
                 context.pong(&bytes);
             }
         }

@@ -91,6 +91,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_given_as_key_or_token_is_not_shown() {
+        let call = ["engage", "connect", "--user", "u", "--device", "d", "--token", "planted-token", "--key", "planted-key"];
+        let arguments = Arguments::try_parse_from(call).expect("it is a call");
+        assert!(!format!("{arguments:?}").contains("planted"), "{arguments:?}");
+    }
+
+    #[test]
     fn a_payload_that_is_not_json_is_a_wrong_call() {
         let called = Arguments::try_parse_from(["engage", "publish", "--user", "u", "--id", "x", "--payload", "{"]);
         assert_eq!(called.expect_err("the payload is no JSON").exit_code(), 2);

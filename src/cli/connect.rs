@@ -14,7 +14,7 @@ use super::output;
 use super::target::Target;
 use crate::client::{Backoff, ConnectError, Connection, Left, ServerMessage};
 use crate::clock;
-use crate::config::Span;
+use crate::config::{Secret, Span};
 
 /// How long a token made here holds; it is renewed at half of it.
 const TOKEN_TTL: Span = Span::from_secs(3_600);
@@ -38,7 +38,7 @@ pub(super) struct Connect {
     max_in_flight: Option<u16>,
     /// A token, instead of one made with the node's secret
     #[arg(long, env = "ENGAGE_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    token: Option<Secret>,
     /// Print messages as JSON: they always are
     #[arg(long = "json")]
     _json: bool,
@@ -152,7 +152,7 @@ impl Connect {
 
     /// An empty variable is how a shell says that there is none.
     fn given_token(&self) -> Option<&str> {
-        self.token.as_deref().filter(|token| !token.is_empty())
+        self.token.as_ref().map(Secret::expose).filter(|token| !token.is_empty())
     }
 
     fn token(&self) -> anyhow::Result<String> {

@@ -1,6 +1,6 @@
 //! What a device remembers and does: what is on its screen, and the acks that it has no confirm for. Both go into its next hello (CONTRACT §8, G9).
 
-use crate::client::{Ack, ClientMessage, Connection, Hello, Key, Left, Offer, Outbox, ServerMessage};
+use crate::client::{Ack, ClientMessage, Connection, Credential, Hello, Key, Left, Offer, Outbox, ServerMessage};
 
 /// What a device does with what it is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Device {
 
     /// What to say on the next connection.
     pub(super) fn next_hello(&self, token: String) -> Hello {
-        Hello { token: Some(token), acks: self.outbox.unconfirmed().to_vec(), ..self.hello.clone() }
+        Hello { token: Some(Credential::new(token)), acks: self.outbox.unconfirmed().to_vec(), ..self.hello.clone() }
     }
 
     /// Takes note of a message, and answers it.

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::client::Api;
 use crate::config::secrets::{self, Secrets};
-use crate::config::{ApiKey, Config, Role};
+use crate::config::{ApiKey, Config, Role, Secret};
 
 /// Where the node's settings are, for the commands that run on its machine.
 #[derive(Debug, Default, Args)]
@@ -56,7 +56,7 @@ pub(super) struct Target {
     url: Option<String>,
     /// An API key [default: one of the configuration, or the one that the node on this machine made]
     #[arg(long, env = "ENGAGE_API_KEY", hide_env_values = true)]
-    key: Option<String>,
+    key: Option<Secret>,
     #[command(flatten)]
     pub(super) local: Local,
 }
@@ -80,8 +80,8 @@ impl Target {
     /// The node's API, with a key that may do what is needed.
     pub(super) fn api(&self, need: Need) -> anyhow::Result<Api> {
         // An empty variable is how a shell says that there is none.
-        let key = match self.key.as_ref().filter(|key| !key.is_empty()) {
-            Some(key) => key.clone(),
+        let key = match self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty()) {
+            Some(key) => key.to_owned(),
             None => self.local_key(need)?,
         };
         Ok(Api::new(&self.url()?, Some(&key))?)
@@ -141,7 +141,6 @@ fn no_secrets(config: &Config, why: &str, instead: &str) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
 
     fn key(role: Role) -> ApiKey {
         ApiKey { name: role.as_str().to_owned(), key: Secret::new(role.as_str()), role }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Cluster, Deliveries, Ended, Outcome, Timeline, User};
 use super::publish::{ManyItem, Publish, Published};
-use super::{ApiError, ClientMessage, Problem, address};
+use super::{ApiError, ClientMessage, Credential, Problem, address};
 
 /// The longest wait for a connection to a node.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct Api {
     base: String,
-    pub(super) key: Option<String>,
+    pub(super) key: Option<Credential>,
     http: reqwest::Client,
 }
 
@@ -49,7 +49,7 @@ impl Api {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| ApiError::Client(causes(&error)))?;
-        Ok(Api { base, key: key.map(str::to_owned), http })
+        Ok(Api { base, key: key.map(Credential::new), http })
     }
 
     /// The address that calls go to.
@@ -188,7 +188,7 @@ impl Api {
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.key {
-            Some(key) => request.bearer_auth(key),
+            Some(key) => request.bearer_auth(key.expose()),
             None => request,
         }
     }

@@ -2,6 +2,7 @@
 //! [`super::Backoff`] for the parts that a device puts together.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -16,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 use super::hello::{Ack, ClientMessage, Hello};
 use super::message::{Received, ServerMessage, parse_frame};
-use super::{ConnectError, address};
+use super::{ConnectError, Credential, address};
 
 /// The subprotocol of the contract.
 pub const SUBPROTOCOL: &str = "engage.v1.json";
@@ -32,7 +33,7 @@ const FRAME_MAX_BYTES: usize = 4 * 1024 * 1024;
 const NO_CODE: u16 = 1005;
 
 /// How to open a WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Dial {
     /// The node's HTTP address, like `http://127.0.0.1:7400`.
     pub url: String,
@@ -40,6 +41,14 @@ pub struct Dial {
     pub subprotocol: Option<String>,
     /// More headers: `Authorization`, `Origin`.
     pub headers: Vec<(String, String)>,
+}
+
+/// Shows the names of the headers alone: a token may stand in one.
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Dial").field("url", &self.url).field("subprotocol", &self.subprotocol).field("headers", &names).finish()
+    }
 }
 
 impl Dial {
@@ -237,7 +246,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::send`].
     pub async fn token(&mut self, token: &str) -> Result<(), Left> {
-        self.send(&ClientMessage::Token { token: token.to_owned() }).await
+        self.send(&ClientMessage::Token { token: Credential::new(token) }).await
     }
 
     /// Sends a frame as it is: for tests of what must be refused.

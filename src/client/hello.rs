@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Credential;
+
 /// The first message on a connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Hello {
     /// The user's token; none where it went with the upgrade.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
+    pub token: Option<Credential>,
     pub device: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visible: Option<bool>,
@@ -29,7 +31,7 @@ impl Hello {
     /// A visible device with the server's defaults.
     #[must_use]
     pub fn new(token: impl Into<String>, device: impl Into<String>) -> Self {
-        Hello { token: Some(token.into()), device: device.into(), ..Hello::default() }
+        Hello { token: Some(Credential::new(token)), device: device.into(), ..Hello::default() }
     }
 }
 
@@ -88,7 +90,7 @@ pub enum ClientMessage {
     },
     /// A new token, before the old one expires.
     Token {
-        token: String,
+        token: Credential,
     },
     Ping {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]

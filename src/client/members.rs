@@ -6,7 +6,7 @@ use bytes::Bytes;
 use reqwest::header::LOCATION;
 use reqwest::{Method, Response, StatusCode};
 
-use super::{Api, ApiError, address};
+use super::{Api, ApiError, Credential, address};
 
 /// The longest time that a copy may take. What a node has to say comes sooner, or not at all: see [`PIECE_TIMEOUT`].
 const COPY_TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
@@ -81,6 +81,6 @@ impl Api {
     /// # Errors
     /// As [`Api::new`].
     pub fn at(&self, url: &str) -> Result<Api, ApiError> {
-        Api::new(url, self.key.as_deref())
+        Api::new(url, self.key.as_ref().map(Credential::expose))
     }
 }

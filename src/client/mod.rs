@@ -5,6 +5,7 @@
 //! survive a lost connection: it keeps its unconfirmed acks, and puts them into its next [`Hello`] (G9).
 
 pub mod error;
+pub mod credential;
 pub mod publish;
 pub mod answer;
 pub mod api;
@@ -22,6 +23,7 @@ pub use answer::{Cluster, ClusterNode, Deliveries, Delivery, Ended, Event, Outco
 pub use api::{Api, OutcomesQuery};
 pub use backoff::Backoff;
 pub use connection::{Connection, Dial, Left};
+pub use credential::Credential;
 pub use error::{ApiError, ConnectError, Problem};
 pub use hello::{Ack, ClientMessage, Hello, Key};
 pub use members::{Copied, Pieces};

@@ -17,8 +17,8 @@ const CLUSTER_SECRET_MIN_BYTES: usize = 32;
 const API_KEY_MIN_BYTES: usize = 16;
 const SECRET_MAX_BYTES: usize = 4_096;
 
-/// Words by which our documentation marks a value as an example. Such a value is known to everybody.
-const EXAMPLE_WORDS: [&str; 3] = ["example", "change-me", "changeme"];
+/// Words by which our documentation marks a value as an example, or says how to make one. Such a value is known to everybody.
+const EXAMPLE_WORDS: [&str; 5] = ["example", "change-me", "changeme", "make one", "openssl rand"];
 
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let mut problems = Vec::new();

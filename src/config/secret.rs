@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+use subtle::ConstantTimeEq as _;
 
-/// A text that no log, error or `Debug` shows. Only [`Secret::expose`] gives it out.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+/// A text that no log, error or `Debug` shows. Only [`Secret::expose`] gives it out. Two are compared in a time that tells their lengths alone.
+#[derive(Clone, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
@@ -28,6 +29,18 @@ impl Secret {
     #[must_use]
     pub fn len_bytes(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Secret {
+        Secret::new(text)
     }
 }
 
@@ -113,6 +126,15 @@ mod tests {
         let shown = format!("{key:?} {}", serde_json::to_string(&key).unwrap());
         assert!(!shown.contains("planted"), "{shown}");
         assert_eq!(key.key.expose(), "planted-secret");
+    }
+
+    #[test]
+    fn secrets_are_equal_when_all_of_them_is() {
+        let secret = Secret::new("planted-secret");
+        assert_eq!(secret, Secret::from("planted-secret"));
+        for other in ["planted-secre", "planted-secret1", "Planted-secret", ""] {
+            assert_ne!(secret, Secret::from(other), "{other}");
+        }
     }
 
     #[test]

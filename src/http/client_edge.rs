@@ -3,6 +3,7 @@
 use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, web};
 use bytes::Bytes;
+use metrics::counter;
 use std::sync::Arc;
 
 use super::problem::{self, Problem};
@@ -16,6 +17,7 @@ use crate::ports::calls::Users;
 use crate::protocol::code::Code;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::token::{Claims, TokenError};
+use crate::telemetry::names;
 
 /// The state of these routes, one for all workers; handlers get it as `web::Data<ClientEdge>`.
 pub struct ClientEdge {
@@ -37,13 +39,15 @@ impl ClientEdge {
 
     /// What the `Authorization` header says, if there is one.
     pub(super) fn bearer(&self, request: &HttpRequest) -> Result<Option<Claims>, Problem> {
-        let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
-        let token = value.to_str().ok().and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        let claims = match token {
+        let mut values = request.headers().get_all(header::AUTHORIZATION);
+        let Some(value) = values.next() else { return Ok(None) };
+        // Of two, nobody could say which one counts.
+        let value = if values.next().is_none() { value.to_str().unwrap_or_default() } else { "" };
+        let claims = match value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
             Some((_, token)) => self.edge.verifier.verify(token.trim(), clock::wall_ms()),
             None => Err(TokenError::Invalid),
         };
-        claims.map(Some).map_err(|error| admission::refusal(error).into())
+        claims.map(Some).map_err(|error| refuse(admission::refusal(error)))
     }
 
     /// Reads a body of a client.
@@ -55,6 +59,12 @@ impl ClientEdge {
             Err(_) => Err(Problem::new(Code::TooLarge, format!("the body has more than {most} bytes"))),
         }
     }
+}
+
+/// Refuses a client for its token, and counts it.
+pub(super) fn refuse(refusal: Refusal) -> Problem {
+    counter!(names::REFUSED_CREDENTIALS_TOTAL, "kind" => "token").increment(1);
+    refusal.into()
 }
 
 impl From<Refusal> for Problem {

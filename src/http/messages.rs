@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
 
-use super::client_edge::ClientEdge;
+use super::client_edge::{ClientEdge, refuse};
 use super::origin;
 use super::problem::Problem;
 use crate::actors::admission;
@@ -43,12 +43,12 @@ async fn take(request: &HttpRequest, payload: web::Payload, edge: &ClientEdge) -
     let bearer = edge.bearer(request)?;
     let Post { token, device, messages } = post::parse(&edge.body(payload).await?)?;
     let claims = match (token, bearer) {
-        (Some(token), _) => edge.edge.verifier.verify(&token.0, clock::wall_ms()).map_err(admission::refusal)?,
+        (Some(token), _) => edge.edge.verifier.verify(&token.0, clock::wall_ms()).map_err(|error| refuse(admission::refusal(error)))?,
         (None, Some(claims)) => claims,
-        (None, None) => return Err(Problem::new(Code::Unauthorized, "there is no token; hint: put it into the body")),
+        (None, None) => return Err(refuse(Refusal::new(Code::Unauthorized, "there is no token; hint: put it into the body"))),
     };
     if claims.device.as_ref().is_some_and(|allowed| *allowed != device) {
-        return Err(Problem::new(Code::Forbidden, "the token is for another device"));
+        return Err(refuse(Refusal::new(Code::Forbidden, "the token is for another device")));
     }
     let poster = Poster { edge, user: claims.user, device };
     // All are on their way before the first is waited for: the user's actor takes them in this order.

@@ -19,12 +19,14 @@ pub struct Origin(Option<HeaderValue>);
 /// # Errors
 /// [`Code::Forbidden`].
 pub fn check(request: &HttpRequest, allowed: &[String]) -> Result<Origin, Problem> {
-    let Some(value) = request.headers().get(header::ORIGIN) else { return Ok(Origin(None)) };
-    let origin = value.to_str().unwrap_or_default();
+    let mut origins = request.headers().get_all(header::ORIGIN);
+    let Some(value) = origins.next() else { return Ok(Origin(None)) };
+    // A browser sends one. Of two, nobody could say which page asks.
+    let origin = if origins.next().is_none() { value.to_str().unwrap_or_default() } else { "" };
     // Not through a proxy's headers, which a page may set too.
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-    let is_own = authority.zip(host).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host));
+    let is_own = authority.zip(host).is_some_and(|(authority, host)| !host.is_empty() && authority.eq_ignore_ascii_case(host));
     if is_own || allowed.iter().any(|allowed| allowed == origin) {
         return Ok(Origin(Some(value.clone())));
     }

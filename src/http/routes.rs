@@ -1,13 +1,14 @@
 //! The table of the API's routes: each path and method, and who may call it. Nothing reaches a handler that this table doesn't let through.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{Error, HttpMessage, Resource, Route, web};
+use actix_web::{Error, HttpMessage, Resource, ResponseError as _, Route, web};
 
 use crate::protocol::code::Code;
 
+use super::limits::Place;
 use super::problem::{self, Problem};
 use super::state::Api;
 use super::{backup, cluster, many, openapi, outcomes, publish, replicas, users};
@@ -86,14 +87,26 @@ fn resource(entries: &'static [Entry]) -> Resource {
     })
 }
 
+/// Lets a request in. One that may not come is answered here, and not by an error: an error would let go of its body before it is answered (see `deadline`).
+async fn admit<B: MessageBody + 'static>(
+    access: Access,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match judge(access, &request) {
+        Ok(_place) => next.call(request).await.map(ServiceResponse::map_into_left_body),
+        Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
+    }
+}
+
 /// Counts the request in, finds out who calls, and asks whether that caller may.
-async fn admit<B: MessageBody + 'static>(access: Access, request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
-    let api = request.app_data::<web::Data<Api>>().cloned().ok_or_else(|| Problem::new(Code::Internal, "the node has no API"))?;
-    let _place = api.limits.requests.enter()?;
+fn judge(access: Access, request: &ServiceRequest) -> Result<Place, Problem> {
+    let api = request.app_data::<web::Data<Api>>().ok_or_else(|| Problem::new(Code::Internal, "the node has no API"))?;
+    let place = api.limits.requests.enter()?;
     if let Access::Roles(roles) = access {
         let caller = api.keys.caller(request.headers())?;
         caller.require(roles)?;
         request.extensions_mut().insert(caller);
     }
-    next.call(request).await
+    Ok(place)
 }

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
 
-use super::client_edge::ClientEdge;
+use super::client_edge::{ClientEdge, refuse};
 use super::origin;
 use super::problem::Problem;
 use crate::actors::admission::{self, Arrival};
@@ -37,7 +37,7 @@ async fn open(request: &HttpRequest, payload: web::Payload, edge: &ClientEdge) -
     let handle = request.conn_data::<Arc<Handle>>().cloned();
     let open = edge.edge.connections.open(Kind::Stream, handle)?;
     let arrival = Arrival { connection: open.line.id, bearer: bearer.as_ref(), wall_ms: clock::wall_ms() };
-    let admitted = admission::admit(&edge.edge.verifier, hello, &arrival)?;
+    let admitted = admission::admit(&edge.edge.verifier, hello, &arrival).map_err(refuse)?;
     let attached = Attached::attach(&edge.edge.sessions, &open.line, admitted);
     Ok(Events::new(open, attached))
 }

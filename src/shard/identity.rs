@@ -1,8 +1,9 @@
 //! Who this node is, kept in its data directory: an empty directory means a new node, always, since a node that forgot its votes must not vote again.
 
 use rand::RngExt as _;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -178,7 +179,8 @@ impl FolderLock {
             let path: PathBuf = path.to_owned();
             move |source| ShardError::Io { what, path, source }
         };
-        std::fs::create_dir_all(folder).map_err(io("creating", folder))?;
+        // What is kept in it was sent to users: it is nobody else's to read.
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io("creating", folder))?;
         let path = folder.join("lock");
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io("opening", &path))?;
         match file.try_lock() {

@@ -6,6 +6,7 @@ mod sizes;
 mod imports;
 mod words;
 mod logs;
+mod secrets;
 mod docs;
 mod terminal;
 mod walk;

@@ -11,6 +11,7 @@ use crate::ledger::engagement::{Engagement, PAYLOAD_MAX_BYTES, Payload, STEPS_MA
 use crate::ledger::ids::EngagementId;
 use crate::ledger::time::{LedgerTime, Millis};
 use crate::protocol::duration::DAY;
+use crate::protocol::json;
 
 use super::fields::{BodyError, Fields};
 use super::fingerprint::fingerprint;
@@ -143,7 +144,8 @@ fn targets(fields: &Fields<'_>) -> Result<Targets, BodyError> {
     Ok(targets.unwrap_or(Targets::Active))
 }
 
-/// The payload as it was sent, and what it means. Parsing it bounds its depth, and finds what a reader of mere text lets pass (a lone surrogate, a number without end).
+/// The payload as it was sent, and what it means. Parsing it finds what a reader of mere text lets pass (a lone surrogate, a number without end); its depth is bounded as that of
+/// an ack's data is, since an offer puts it two levels down for a parser that may stop at 128.
 fn payload(raw: Option<&RawValue>) -> Result<(Payload, Value), BodyError> {
     let text = raw.ok_or_else(|| BodyError::bad("payload", "is needed"))?.get();
     if text.len() > PAYLOAD_MAX_BYTES {
@@ -152,5 +154,8 @@ fn payload(raw: Option<&RawValue>) -> Result<(Payload, Value), BodyError> {
     }
     let meaning =
         serde_json::from_str(text).map_err(|error| BodyError::bad("payload", format!("is not JSON that can be kept: {error}")))?;
+    if !json::is_sound(text) {
+        return Err(BodyError::bad("payload", format!("nests too deep; it may have up to {} levels", json::DEPTH_MAX)));
+    }
     Ok((Payload(Bytes::copy_from_slice(text.as_bytes())), meaning))
 }
