@@ -64,7 +64,7 @@ impl Served {
 
     fn start(&mut self) -> Started {
         let settings = self.settings();
-        let start = Start { arguments: &["serve"], environment: settings.environment(), home: &self.home, open_files: None };
+        let start = Start { arguments: &["serve"], environment: settings.environment(), home: &self.home, open_files: None, seat: None };
         let process = self.process.insert(Process::spawn(&start));
         until_blocking_for(START_MAX, "the node is ready or ends", || match process.ended() {
             Some(status) => Some(Started::Ended(status.code())),

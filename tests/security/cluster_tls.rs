@@ -8,6 +8,7 @@ use crate::secure::{Authority, Files, text};
 use crate::support::api::Api;
 use crate::support::member::Member;
 use crate::support::node::{ADMIN_KEY, Settings};
+use crate::support::seat::Seat;
 use crate::support::wait;
 
 const SECRET: &str = "the-secret-of-the-nodes-of-the-tests-0123456789";
@@ -19,7 +20,7 @@ fn with(files: Option<&Files>) -> Settings {
 }
 
 async fn serving(files: &Files) -> Member {
-    let mut member = Member::new("n1", with(Some(files)));
+    let mut member = Member::new("n1", with(Some(files)), Seat::on_loopback());
     member.start(&["serve"]);
     wait::until("the node is ready", || std::future::ready(member.is_ready_now().then_some(()))).await;
     member
@@ -32,7 +33,7 @@ async fn refused(member: &Member) -> f64 {
 /// A node that tries to join, until it has said why it can't.
 async fn cannot_join(member: &Member, name: &str, settings: Settings) {
     let before = refused(member).await;
-    let mut other = Member::new(name, settings);
+    let mut other = Member::new(name, settings, Seat::on_loopback());
     other.start(&["join", &member.cluster_address()]);
     let said = |log: &str| ["no TLS with", "did not finish the handshake"].iter().any(|part| log.contains(part));
     wait::until(&format!("{name} says why"), || std::future::ready(said(&other.log()).then_some(()))).await;
@@ -65,7 +66,7 @@ async fn a_node_with_a_certificate_of_another_authority_is_not_let_in() {
     let metrics = member.admin().get("/metrics").await.text;
     assert!(metrics.contains(&format!("reason=\"{}\"", expected.link())), "{metrics}");
     // And one that has a certificate of the authority is a member within a moment.
-    let mut friend = Member::new("n5", with(Some(&ours.issue(&home.path().join("n5")))));
+    let mut friend = Member::new("n5", with(Some(&ours.issue(&home.path().join("n5")))), Seat::on_loopback());
     friend.start(&["join", &member.cluster_address()]);
     wait::until("it has joined", || std::future::ready(friend.is_ready_now().then_some(()))).await;
 }

@@ -12,6 +12,7 @@ use crate::raw::Raw;
 use crate::support::api::Api;
 use crate::support::member::Member;
 use crate::support::node::ADMIN_KEY;
+use crate::support::seat::Seat;
 use crate::support::wait;
 
 const SECRET: &str = "the-secret-of-the-nodes-of-the-tests-0123456789";
@@ -29,7 +30,7 @@ async fn port() -> Port {
     static TURN: Mutex<()> = Mutex::const_new(());
     let turn = TURN.lock().await;
     let member = MEMBER.get_or_init(|| {
-        let mut member = Member::new("n1", settings().with("cluster.secret", SECRET));
+        let mut member = Member::new("n1", settings().with("cluster.secret", SECRET), Seat::on_loopback());
         member.start(&["serve"]);
         wait::until_blocking("the node is ready", || member.is_ready_now().then_some(()));
         member

@@ -16,6 +16,7 @@ use crate::secure::{Authority, text};
 use crate::support::device::unbatch;
 use crate::support::member::Member;
 use crate::support::node::ADMIN_KEY;
+use crate::support::seat::Seat;
 use crate::support::token::token;
 use crate::support::wait::{self, within};
 use crate::support::{fresh, runner};
@@ -33,7 +34,7 @@ async fn secure() -> &'static Secure {
         let (home, authority) = (tempfile::tempdir().expect("a temporary directory"), Authority::new());
         let files = authority.issue(home.path());
         let settings = settings().with("http.tls_cert", text(&files.cert)).with("http.tls_key", text(&files.key));
-        let mut member = Member::new("n1", settings);
+        let mut member = Member::new("n1", settings, Seat::on_loopback());
         member.start(&["serve"]);
         Secure { member, authority, _home: home }
     });

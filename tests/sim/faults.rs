@@ -146,13 +146,7 @@ impl Agenda {
                 places.note(now, &places.name(node), Noted::Loss);
                 self.add(ends, Act::EndLoss(node));
             }
-            Fault::BreakLink { a, b } => {
-                self.net.break_between(a, b);
-                for node in [a, b] {
-                    places.note(now, &places.name(node), Noted::Loss);
-                    places.note(now, &places.name(node), Noted::Heal);
-                }
-            }
+            Fault::BreakLink { a, b } => self.break_link(places, now, [a, b]),
             Fault::DropClients { node } => {
                 places.note(now, &places.name(node), Noted::DropClients);
                 places.drop_clients(node, now);
@@ -172,6 +166,14 @@ impl Agenda {
                     self.add(now + node as u64 * each_ms * 1_000, Act::Stop { node, back_after_us: down_ms * 1_000 });
                 }
             }
+        }
+    }
+
+    fn break_link(&self, places: &Places, now: u64, [a, b]: [usize; 2]) {
+        self.net.break_between(a, b);
+        for node in [a, b] {
+            places.note(now, &places.name(node), Noted::Loss);
+            places.note(now, &places.name(node), Noted::Heal);
         }
     }
 

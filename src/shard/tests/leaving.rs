@@ -75,7 +75,7 @@ async fn a_node_that_left_does_not_elect_itself_as_it_reads_how_the_group_began(
     }
     cluster.owner(SHARD).await;
     cluster.change("the founder leaves", SHARD, async |leader| leader.shards.set_voters(SHARD, &[other]).await).await;
-    cluster.settle(SHARD).await;
+    cluster.owner(SHARD).await;
     let last_change = cluster.node(founder.0).shards.last_change(SHARD).expect("it holds something");
     let owner_index = cluster.node(other.0).shards.members(SHARD).expect("it leads").applied_index;
     cluster.node(founder.0).shards.wipe(SHARD, Leave { last_change, owner_index }).await.unwrap();
