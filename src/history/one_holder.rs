@@ -111,7 +111,7 @@ impl Move<'_, '_> {
             }
             // A device that connects again holds on to the key once it is welcomed: before that, what was closed is free.
             let welcomed = all[index + 1..].iter().find_map(|next| self.facts.connections[*next].welcome);
-            let is_in_time = welcomed.is_none_or(|welcomed| self.decided_us() <= welcomed + UNDER_WAY_US);
+            let is_in_time = welcomed.is_none_or(|welcomed| self.decided_us() <= welcomed.saturating_add(UNDER_WAY_US));
             if is_in_time && self.was_given_up(connection) {
                 return true;
             }
@@ -134,7 +134,7 @@ impl Move<'_, '_> {
     }
 
     fn lease_over(&self, t: u64) -> bool {
-        self.before_new(t.saturating_add(self.facts.run.lease_ms * 1_000))
+        self.before_new(t.saturating_add(self.facts.run.lease_ms.saturating_mul(1_000)))
     }
 
     /// The same of a lost connection, whose lease the ledger alone measures.
@@ -185,7 +185,7 @@ impl Move<'_, '_> {
     fn is_unseen(&self, connection: &Connection<'_>) -> bool {
         // Where only the reading of the new offer is known, the word to the old holder was under way before that.
         let earliest = if self.clocks_agree() { self.decided_us() } else { self.decided_us().saturating_sub(UNDER_WAY_US) };
-        let went_dead = |t: u64| t + 1_000 > earliest && self.under_way(t);
+        let went_dead = |t: u64| t.saturating_add(1_000) > earliest && self.under_way(t);
         let lost = match (connection.end, connection.ended) {
             (Some((t, Leave::Lost)), _) | (None, Some((t, None))) => Some(t),
             _ => None,

@@ -84,7 +84,7 @@ impl Judge<'_, '_> {
         };
         let earlier = known.offered_at.range(..at).next_back().map_or(1, |(_, step)| *step);
         known.offered_at.entry(*at).and_modify(|highest| *highest = (*step).max(*highest)).or_insert(earlier.max(*step));
-        if is_first && (*step < confirmed + 1 || *step > acked + 1) {
+        if is_first && (*step <= confirmed || *step > acked.saturating_add(1)) {
             self.say(
                 "G4",
                 place,

@@ -31,12 +31,12 @@ fn timeout_us(facts: &Facts<'_>) -> u64 {
 /// Whether nothing is promised to a connection within a time.
 fn is_excused(facts: &Facts<'_>, connection: &Connection<'_>, (from, to): (u64, u64)) -> bool {
     facts.faults.disturbs(connection.node, (from, to), GRACE_US)
-        || facts.faults.without_majority().meets(from, to, GRACE_US + timeout_us(facts))
+        || facts.faults.without_majority().meets(from, to, GRACE_US.saturating_add(timeout_us(facts)))
 }
 
 /// Whether an answer may be late within a time.
 fn may_be_late(facts: &Facts<'_>, connection: &Connection<'_>, (from, to): (u64, u64)) -> bool {
-    is_excused(facts, connection, (from, to)) || facts.faults.slow().meets(from, to, GRACE_US + timeout_us(facts))
+    is_excused(facts, connection, (from, to)) || facts.faults.slow().meets(from, to, GRACE_US.saturating_add(timeout_us(facts)))
 }
 
 fn ended(facts: &Facts<'_>, connection: &Connection<'_>) -> Option<Violation> {
@@ -77,7 +77,7 @@ fn unanswered(facts: &Facts<'_>, connection: &Connection<'_>) -> Vec<Violation> 
     let over = connection.over().unwrap_or(facts.last);
     let is_late = |asked: u64, answered: Option<u64>| {
         let until = answered.unwrap_or(over);
-        until > asked.saturating_add(timeout_us(facts) + GRACE_US) && !may_be_late(facts, connection, (asked, until))
+        until > asked.saturating_add(timeout_us(facts).saturating_add(GRACE_US)) && !may_be_late(facts, connection, (asked, until))
     };
     let mut found = Vec::new();
     let Connection { session, user, node, hello, .. } = connection;

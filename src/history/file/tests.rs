@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::super::judge;
 use super::super::order::Order;
-use super::super::record::{Overflow, What};
+use super::super::record::{Leave, Overflow, What};
 use super::super::samples::Sample;
 use super::*;
 
@@ -104,10 +104,12 @@ fn files_of_two_runs_are_not_mixed() {
 /// Whatever comes from outside is refused or judged: neither reading nor judging panics.
 #[test]
 fn entries_that_make_no_sense_are_judged_and_not_panicked_at() {
-    let whole =
-        Sample::whole().dismiss(1).dismissed(1, "dismissed").taken_back(9, "withdrawn").with(|run| run.overflow = Overflow::DropOldest);
-    let entries = whole.with(|run| (run.lease_ms, run.wall_ms, run.carry_ms) = (u64::MAX / 1_000, u64::MAX, Some(u64::MAX))).entries;
-    for missing in 0..entries.len() {
+    let whole = Sample::whole().confirm(1, u64::MAX, "shown").hello(3).offer(3, u64::MAX).hello(2).offer(2, 1).end(2, Leave::Lost);
+    let whole = whole.dismiss(1).dismissed(1, "dismissed").taken_back(9, "withdrawn").with(|run| run.overflow = Overflow::DropOldest);
+    let entries = whole.with(|run| (run.lease_ms, run.wall_ms, run.carry_ms) = (u64::MAX, u64::MAX, Some(u64::MAX))).entries;
+    let later = entries.iter().map(|entry| Entry { t: entry.t.max(u64::MAX - 5), ..entry.clone() }).collect();
+    let cases: [Vec<Entry>; 2] = [entries, later];
+    for (entries, missing) in cases.iter().flat_map(|entries| (0..entries.len()).map(move |missing| (entries, missing))) {
         let mut rest = entries.clone();
         rest.remove(missing);
         let _ = judge(&rest);
