@@ -18,6 +18,8 @@ use crate::{Failures, Options, now, quantile_ms};
 const OUTBOX_BYTES: u64 = 2 * 1024 * 1024;
 /// The rest of a connection, its user and its device, generously.
 const CONNECTION_BYTES: u64 = 64 * 1024;
+/// What 10,000 notices a second take on their way, and what the allocator keeps of it, however many clients there are.
+const FOR_ALL_BYTES: u64 = 256 * 1024 * 1024;
 /// A notice with its payload.
 const PAYLOAD_BYTES: usize = 8 * 1024;
 /// A round of notices to everybody takes so long for each client: 10,000 notices a second, however many there are. A thousand clients are then ended by the kernel, when they
@@ -84,7 +86,7 @@ pub async fn run(options: &Options) -> Failures {
         BAR.as_millis(),
         users.len().min(ASKED),
     );
-    let bound = base + options.clients as u64 * (OUTBOX_BYTES + CONNECTION_BYTES);
+    let bound = base + FOR_ALL_BYTES + options.clients as u64 * (OUTBOX_BYTES + CONNECTION_BYTES);
     let mut failures = Failures::new();
     let mut must = |holds: bool, text: &str| {
         if !holds {
