@@ -104,6 +104,7 @@ async fn a_vote_that_was_answered_outlives_a_loss_of_power() {
 async fn entries_that_were_acknowledged_outlive_a_loss_of_power() {
     let folder = tempfile::tempdir().unwrap();
     let mut powered = Powered::on(folder.path());
+    powered.log.save_vote(&Vote::new_committed(1, 1)).await.unwrap();
     for index in 0..3 {
         powered.append(1, index..index + 1).await;
         powered = powered.fails(folder.path()).await;
@@ -117,7 +118,10 @@ async fn entries_that_were_acknowledged_outlive_a_loss_of_power() {
 async fn entries_that_a_new_leader_replaced_do_not_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut powered = Powered::on(folder.path());
+    powered.log.save_vote(&Vote::new_committed(1, 1)).await.unwrap();
     powered.append(1, 0..5).await;
+    // A log is never cut before its node has voted for who has it cut.
+    powered.log.save_vote(&Vote::new_committed(2, 1)).await.unwrap();
     powered.log.truncate_after(Some(id(1, 1))).await.unwrap();
     powered.append(2, 2..3).await;
     let mut powered = powered.fails(folder.path()).await;
