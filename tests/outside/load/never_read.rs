@@ -19,7 +19,7 @@ const OUTBOX_BYTES: u64 = 2 * 1024 * 1024;
 /// The rest of a connection, its user and its device, generously; and what the allocator rounds up, a quarter of what waits.
 const CONNECTION_BYTES: u64 = 64 * 1024 + OUTBOX_BYTES / 4;
 /// What the node takes besides: the log that the shards have not cut yet, and what the allocator keeps for the next one who asks.
-const NODE_BYTES: u64 = 64 * 1024 * 1024;
+const NODE_BYTES: u64 = 96 * 1024 * 1024;
 /// A notice with its payload.
 const PAYLOAD_BYTES: usize = 8 * 1024;
 /// A round of notices to everybody takes so long for each client: 10,000 notices a second, however many there are. A thousand clients are then ended by the kernel, when they
@@ -39,7 +39,7 @@ const IMPORTANT: &str = "important";
 const ASKED: usize = 100;
 
 /// Nobody limits this publisher; and the outcomes of its notices, which have a bound of their own, don't hide what connections take.
-const SETTINGS: [(&str, &str); 2] = [("ENGAGE_LIMITS__PUBLISHES_PER_SECOND", "0"), ("ENGAGE_LIMITS__OUTCOMES_PER_SHARD", "1000")];
+const SETTINGS: [(&str, &str); 2] = [("ENGAGE_LIMITS__PUBLISHES_PER_SECOND", "0"), ("ENGAGE_LIMITS__OUTCOMES_PER_SHARD", "1024")];
 
 pub async fn run(options: &Options) -> Failures {
     let server = Server::launch(Storage::Disk, &["serve"], &SETTINGS);
