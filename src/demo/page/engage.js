@@ -1,0 +1,1 @@
+// made by npm run build in clients/js; do not edit
