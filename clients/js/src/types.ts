@@ -263,14 +263,42 @@ export interface Store {
   removeItem(key: string): unknown;
 }
 
+/** A function that takes an event, whatever more the platform says about that event. */
+export type Handler<Event> = { handle(event: Event): void }["handle"] | null;
+
 /** A WebSocket, as far as it is used. */
 export interface SocketLike {
-  onopen: ((event: never) => void) | null;
-  onmessage: ((event: { data: unknown } & never) => void) | null;
-  onclose: ((event: { code: number; reason: string } & never) => void) | null;
-  onerror: ((event: never) => void) | null;
+  onopen: Handler<unknown>;
+  onmessage: Handler<{ readonly data: unknown }>;
+  onclose: Handler<{ readonly code: number; readonly reason: string }>;
+  onerror: Handler<unknown>;
   send(text: string): void;
   close(code?: number, reason?: string): void;
+}
+
+/** Web Locks, as far as they are used. */
+export interface LocksLike {
+  request(name: string, options: { ifAvailable?: boolean; steal?: boolean; signal?: AbortSignal }, run: (lock: unknown) => unknown): Promise<unknown>;
+}
+
+/** A BroadcastChannel, as far as it is used. */
+export interface ChannelLike {
+  onmessage: Handler<{ readonly data: unknown }>;
+  postMessage(message: unknown): void;
+  close(): void;
+}
+
+/** An IndexedDB request, as far as it is used. */
+export interface RequestLike {
+  readonly result: unknown;
+  readonly error: unknown;
+  onsuccess: Handler<unknown>;
+  onerror: Handler<unknown>;
+}
+
+/** IndexedDB, as far as it is named here. */
+export interface IndexedDbLike {
+  open(name: string, version?: number): RequestLike;
 }
 
 /** Something that tells of events, like `window`. */
@@ -291,12 +319,12 @@ export interface Environment {
   now: () => number;
   /** From 0 to less than 1. */
   random: () => number;
-  indexedDB: IDBFactory;
+  indexedDB: IndexedDbLike;
   localStorage: Store;
   /** What lives as long as the tab. */
   sessionStorage: Store;
-  locks: LockManager;
-  BroadcastChannel: typeof BroadcastChannel;
+  locks: LocksLike;
+  BroadcastChannel: new (name: string) => ChannelLike;
   /** Tells of `online`, `offline`, `pagehide` and `pageshow`. */
   window: Target;
   /** Tells of `visibilitychange`. */
