@@ -17,6 +17,7 @@ pub mod telemetry;
 pub mod node;
 pub mod client;
 pub mod history;
+pub mod demo;
 pub mod cli;
 #[cfg(test)]
 #[path = "../fuzz/checks/corpus.rs"]

@@ -19,7 +19,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ("http", &["actors", "protocol", "ports", "ledger", "config", "clock", "telemetry", "dice"]),
     ("client", &[]),
     ("history", &["clock"]),
-    ("cli", &["client", "config", "history", "node", "clock", "telemetry", "mutant"]),
+    // It starts nodes as processes and speaks to them as anybody does: nothing of the server's inside is its business.
+    ("demo", &["client", "config", "clock", "dice"]),
+    ("cli", &["client", "config", "demo", "history", "node", "clock", "telemetry", "mutant"]),
     ("node", &["ledger", "clock", "ports", "telemetry", "protocol", "config", "shard", "cluster", "actors", "http", "dice", "blocking"]),
     ("lib", &[]),
     ("main", &["cli"]),
