@@ -29,7 +29,7 @@ use crate::ports::{Propose, Read};
 use crate::shard::Shards;
 
 /// Steps of the survey that every user acks.
-const STEPS: u32 = 100;
+const STEPS: u8 = 100;
 /// Publishes of the preparation that are under way at once.
 const AT_ONCE: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -58,9 +58,9 @@ pub(super) struct Shared {
 pub(super) struct Outage {
     pub(super) killed_at: Instant,
     /// The shard of each person, as far as the dead node led it.
-    pub(super) shards: Vec<Option<u16>>,
+    pub(super) shards: Vec<Option<u32>>,
     /// How long each of these was without a confirm.
-    pub(super) took: Vec<(u16, Duration)>,
+    pub(super) took: Vec<(u32, Duration)>,
 }
 
 impl Shared {
@@ -126,7 +126,12 @@ impl Crew {
     }
 
     /// Waits until a counter has come so far, and shows how far it is.
-    pub(super) async fn reach(&self, (count, what): (u64, &'static str), counter: impl Fn(&Shared) -> &AtomicU64, show: Show<'_>) -> Result<(), BenchError> {
+    pub(super) async fn reach(
+        &self,
+        (count, what): (u64, &'static str),
+        counter: impl Fn(&Shared) -> &AtomicU64,
+        show: Show<'_>,
+    ) -> Result<(), BenchError> {
         let give_up = clock::monotonic() + PATIENCE;
         loop {
             let done = counter(&self.shared).load(Ordering::Relaxed);
@@ -163,9 +168,5 @@ impl Share {
     /// The numbers of its persons, of so many.
     pub(super) fn of(self, count: usize) -> impl Iterator<Item = usize> {
         (self.first..count).step_by(self.step)
-    }
-
-    pub(super) fn is_first(self) -> bool {
-        self.first == 0
     }
 }

@@ -112,7 +112,12 @@ async fn take_part(scene: Rc<Scene>, share: Share, plan: Plan) -> Tally {
         tasks.spawn_local(person.live(socket, due));
     }
     match plan.every {
-        None => doors.iter().for_each(|door| drop(door.try_send(begun))),
+        None => {
+            for door in &doors {
+                // There is room: nothing was said through it yet.
+                let _ = door.try_send(begun);
+            }
+        }
         Some(every) => {
             if let Err(error) = dispatch::start(Arc::clone(&scene.shared), doors.clone(), (begun, every)) {
                 scene.tally.borrow_mut().error(format!("the pace: {error}"));

@@ -31,6 +31,8 @@ pub enum BenchError {
     ThreadEnded,
     #[error("{} can't be written: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
-    #[error("the nodes of the commit job: {0}")]
-    Shards(#[from] crate::shard::ShardError),
+    #[error("a node of the job commit: {0}")]
+    Node(#[from] crate::node::NodeError),
+    #[error("a node of the job commit: {0}")]
+    Config(#[from] crate::config::ConfigError),
 }

@@ -13,8 +13,8 @@ use super::options::Options;
 use super::report::Report;
 use super::run::{Show, Stage, user_name};
 use super::waits::Waits;
-use crate::clock;
 use crate::client::Api;
+use crate::clock;
 
 /// A shard that has not confirmed by then is told as lost.
 const OUTAGE_MAX: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ pub(super) async fn run(ground: &Ground, options: &Options, show: Show<'_>) -> R
         tokio::time::sleep(CALM).await;
         let victim = kill % ground.addresses.len();
         let led = led_by(ground, victim).await?;
-        let mine: Vec<Option<u16>> = shards.iter().map(|shard| Some(*shard).filter(|shard| led.contains(shard))).collect();
+        let mine: Vec<Option<u32>> = shards.iter().map(|shard| Some(*shard).filter(|shard| led.contains(shard))).collect();
         marks.push(((clock::monotonic() - begun).as_secs_f64(), format!("{} killed", ground.name(victim).unwrap_or_default())));
         let took = outage(&crew, (ground, victim), (mine, led.len())).await;
         lost += led.len() - took.len();
@@ -53,7 +53,11 @@ pub(super) async fn run(ground: &Ground, options: &Options, show: Show<'_>) -> R
     let mut report = Report::new(format!("failover, {} users, {rate}/s, {} kills", options.user_count, options.kill_count));
     report.add("outages", "shards that lost their owner", (outages.count() + lost as u64) as f64);
     for (word, part) in [("p50", 0.5), ("p95", 0.95)] {
-        report.add(&format!("next_confirm_{word}_s"), &format!("kill to the shard's next confirm, {word}, s"), outages.quantile_ms(part) / 1_000.0);
+        report.add(
+            &format!("next_confirm_{word}_s"),
+            &format!("kill to the shard's next confirm, {word}, s"),
+            outages.quantile_ms(part) / 1_000.0,
+        );
     }
     report.add("next_confirm_max_s", "kill to the shard's next confirm, max, s", outages.max_ms() / 1_000.0);
     report.add("rounds", "deliveries confirmed", rounds as f64);
@@ -73,7 +77,7 @@ pub(super) async fn run(ground: &Ground, options: &Options, show: Show<'_>) -> R
 }
 
 /// Kills a node, and waits until each shard that it led has confirmed. How long each took.
-async fn outage(crew: &Crew, (ground, victim): (&Ground, usize), (shards, led_count): (Vec<Option<u16>>, usize)) -> Vec<Duration> {
+async fn outage(crew: &Crew, (ground, victim): (&Ground, usize), (shards, led_count): (Vec<Option<u32>>, usize)) -> Vec<Duration> {
     crew.shared.course.send_modify(|course| course.dead = Some(victim));
     let killed_at = clock::monotonic();
     ground.kill(victim);
@@ -91,14 +95,14 @@ async fn outage(crew: &Crew, (ground, victim): (&Ground, usize), (shards, led_co
 }
 
 /// The shards that a node leads.
-async fn led_by(ground: &Ground, place: usize) -> Result<Vec<u16>, BenchError> {
+async fn led_by(ground: &Ground, place: usize) -> Result<Vec<u32>, BenchError> {
     let name = ground.name(place);
     let cluster = ground.cluster((place + 1) % ground.addresses.len()).await?;
     Ok(cluster.shards.iter().filter(|shard| shard.leader == name).map(|shard| shard.shard).collect())
 }
 
 /// The shard of each user, by the nodes' own word.
-async fn shards_of_users(api: &Api, count: usize, show: Show<'_>) -> Result<Vec<u16>, BenchError> {
+async fn shards_of_users(api: &Api, count: usize, show: Show<'_>) -> Result<Vec<u32>, BenchError> {
     let mut shards = BTreeMap::new();
     let mut asked = tokio::task::JoinSet::new();
     for number in 0..count {
@@ -117,7 +121,7 @@ async fn shards_of_users(api: &Api, count: usize, show: Show<'_>) -> Result<Vec<
 
 type Asked = Result<(usize, Result<crate::client::User, crate::client::ApiError>), tokio::task::JoinError>;
 
-fn note(answer: Option<Asked>, shards: &mut BTreeMap<usize, u16>) -> Result<(), BenchError> {
+fn note(answer: Option<Asked>, shards: &mut BTreeMap<usize, u32>) -> Result<(), BenchError> {
     if let Some(answer) = answer {
         let (number, user) = answer.map_err(|_| BenchError::ThreadEnded)?;
         shards.insert(number, user?.shard);

@@ -45,7 +45,11 @@ pub(super) async fn run(ground: &Ground, options: &Options, show: Show<'_>) -> R
     let measured = count.saturating_sub(WARM_COUNT).max(1) as f64;
     let mut report = Report::new(format!("idle, {count} users"));
     if let Some((after, before)) = after.zip(before) {
-        report.add("resident_kib_per_user", "KiB resident for each connected user", after.saturating_sub(before) as f64 / measured / 1_024.0);
+        report.add(
+            "resident_kib_per_user",
+            "KiB resident for each connected user",
+            after.saturating_sub(before) as f64 / measured / 1_024.0,
+        );
         report.add("resident_mib", "MiB resident in all nodes", after as f64 / 1_048_576.0);
     }
     if let Some(cpu) = cpu {

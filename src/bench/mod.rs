@@ -33,4 +33,4 @@ mod run;
 
 pub use error::BenchError;
 pub use report::Report;
-pub use run::{Show, run};
+pub use run::{Show, Stage, draw, run};

@@ -48,7 +48,11 @@ pub(super) fn svg(report: &Report) -> Option<String> {
     grid(&mut out, &scale);
     for (at_s, what) in &report.marks {
         let x = scale.x(*at_s);
-        let _ = write!(out, "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#6b7280\" stroke-dasharray=\"4 3\"/>", HEIGHT - BOTTOM);
+        let _ = write!(
+            out,
+            "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#6b7280\" stroke-dasharray=\"4 3\"/>",
+            HEIGHT - BOTTOM
+        );
         let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\" fill=\"#374151\">{}</text>", x + 4.0, TOP + 12.0, escape(what));
     }
     for (place, (word, color, of)) in LINES.iter().enumerate() {

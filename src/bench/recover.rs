@@ -87,9 +87,14 @@ async fn publish(ground: &Ground, options: &Options, show: Show<'_>) -> Result<(
 }
 
 /// Everybody connects at once. What came of it, and the peak of memory.
-async fn storm(ground: &Ground, options: &Options, (waiting, what, show): (usize, &'static str, Show<'_>)) -> Result<(Tally, Option<u64>), BenchError> {
+async fn storm(
+    ground: &Ground,
+    options: &Options,
+    (waiting, what, show): (usize, &'static str, Show<'_>),
+) -> Result<(Tally, Option<u64>), BenchError> {
     let count = options.user_count;
-    let crew = Crew::start(Shared::new(ground, options), options.thread_count, move |scene, share| all_at_once(scene, share, (count, waiting)))?;
+    let crew =
+        Crew::start(Shared::new(ground, options), options.thread_count, move |scene, share| all_at_once(scene, share, (count, waiting)))?;
     let begun = clock::monotonic();
     crew.shared.course.send_replace(Course { begun: Some(begun), from: Some(begun), ..Course::default() });
     crew.reach((count as u64, what), |shared| &shared.connected_count, show).await?;
@@ -99,7 +104,8 @@ async fn storm(ground: &Ground, options: &Options, (waiting, what, show): (usize
 
 async fn all_at_once(scene: Rc<Scene>, share: Share, (count, waiting): (usize, usize)) -> Tally {
     let mut course = scene.shared.course.subscribe();
-    let begun = course.wait_for(|course| course.begun.is_some()).await.ok().and_then(|course| course.begun).unwrap_or_else(clock::monotonic);
+    let begun =
+        course.wait_for(|course| course.begun.is_some()).await.ok().and_then(|course| course.begun).unwrap_or_else(clock::monotonic);
     let mut persons = JoinSet::new();
     for number in share.of(count) {
         let scene = Rc::clone(&scene);

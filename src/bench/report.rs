@@ -78,7 +78,8 @@ impl Report {
         let figures: Map<String, Value> = self.figures.iter().map(|figure| (figure.key.clone(), json!(figure.value))).collect();
         let errors: Map<String, Value> = self.errors.iter().map(|(kind, count)| (kind.clone(), json!(count))).collect();
         let point = |point: &Point| json!({"at_s": point.at_s, "p50_ms": point.p50_ms, "p99_ms": point.p99_ms, "max_ms": point.max_ms});
-        let series: Map<String, Value> = self.series.iter().map(|(name, points)| (name.clone(), points.iter().map(point).collect())).collect();
+        let series: Map<String, Value> =
+            self.series.iter().map(|(name, points)| (name.clone(), points.iter().map(point).collect())).collect();
         json!({"title": self.title, "figures": figures, "errors": errors, "series": series, "broken": self.broken})
     }
 }

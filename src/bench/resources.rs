@@ -36,7 +36,11 @@ mod tests {
     #[test]
     fn this_process_has_used_something() {
         let pid = std::process::id();
-        assert!(cpu_seconds(pid).is_some() && resident_bytes(pid).is_some_and(|bytes| bytes > 1 << 20) && peak_bytes(pid) >= resident_bytes(pid));
+        assert!(
+            cpu_seconds(pid).is_some()
+                && resident_bytes(pid).is_some_and(|bytes| bytes > 1 << 20)
+                && peak_bytes(pid) >= resident_bytes(pid)
+        );
         assert_eq!(cpu_seconds(u32::MAX), None);
     }
 }

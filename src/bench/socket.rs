@@ -96,7 +96,7 @@ impl Socket {
     async fn fill(&mut self) -> io::Result<()> {
         loop {
             self.stream.readable().await?;
-            let read = READ.with_borrow_mut(|buffer| {
+            let read: io::Result<usize> = READ.with_borrow_mut(|buffer| {
                 let count = self.stream.try_read(buffer)?;
                 self.rest.extend_from_slice(&buffer[..count]);
                 Ok(count)

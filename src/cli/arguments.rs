@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{backup, check, check_history, connect, demo, drain, join, output, publish, remove, restore, serve, status, token};
+use super::{backup, bench, check, check_history, connect, demo, drain, join, output, publish, remove, restore, serve, status, token};
 use crate::history::HistoryError;
 
 /// A delivery node for live engagements: the first confirmed showing wins, on every device, through every failover.
@@ -42,6 +42,8 @@ enum Verb {
     Connect(connect::Connect),
     /// Try it: three nodes on this machine, and a page with a phone and a laptop
     Demo(demo::Demo),
+    /// Put load on nodes of its own or on a cluster, and tell the figures that matter
+    Bench(bench::Bench),
     /// Say what is wrong with a configuration
     Check(check::Check),
     /// Judge what clients saw by the guarantees: exits with 0 when they were kept, 1 when not
@@ -63,6 +65,7 @@ pub fn run() -> ExitCode {
         Verb::Publish(publish) => in_runtime(publish.run()),
         Verb::Connect(connect) => in_runtime(connect.run()),
         Verb::Demo(demo) => in_runtime(demo.run()),
+        Verb::Bench(bench) => in_runtime(bench.run()),
         Verb::Check(check) => check.run(),
         Verb::CheckHistory(check) => check.run(),
     };

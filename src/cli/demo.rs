@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::greeting::program;
 use super::output;
 use super::progress::Shown;
-use crate::demo::{Demo as Running, Progress, Wish};
+use crate::demo::{Demo as Running, Wish};
+use crate::fleet::Progress;
 
 /// Starts three real nodes on this machine, joined to one cluster, and a page with a phone and a laptop that connect to them. Publish a survey, answer half of it on the phone, cut the
 /// phone's network or kill the node that owns the user, and go on where you were on the laptop.
