@@ -23,8 +23,6 @@ pub enum DemoError {
     NodeEnded { name: String, how: String, log: String },
     #[error("{what} took longer than {seconds} s; hint: this machine may be too busy for a demo")]
     TooSlow { what: &'static str, seconds: u64 },
-    #[error("node n1 made no secrets")]
-    NoSecrets,
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     #[error(transparent)]

@@ -3,23 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rand::RngExt as _;
-
 use super::DemoError;
+use super::guard;
 use super::health::{self, Patience};
 use super::ports;
 use super::process::Process;
 use super::settings::Settings;
 use crate::client::Api;
 use crate::config::secrets::{self, Secrets};
-use crate::dice::dice;
 
 /// How many nodes there are: of three, one may die.
 pub(super) const COUNT: usize = 3;
-/// The first ports looked at: beside the page's.
-const FIRST_PORT: u16 = 7481;
-/// Where ports are looked for when somebody was faster: below what systems give to outgoing connections.
-const OTHER_PORTS: std::ops::Range<u16> = 10_000..30_000;
 /// Somebody else may take a port between its choice and its use.
 const ATTEMPTS: usize = 3;
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -43,13 +37,14 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Starts them, and waits until each shard is on all three. `origins` are those of the page.
-    pub(super) async fn start(folder: &Path, origins: &[String], say: &dyn Fn(Progress)) -> Result<Nodes, DemoError> {
-        let mut first_port = FIRST_PORT;
+    /// Starts them, and waits until each shard is on all three. They answer to the page on this port.
+    pub(super) async fn start(folder: &Path, page_port: u16, say: &dyn Fn(Progress)) -> Result<Nodes, DemoError> {
+        let origins = &guard::origins(page_port);
+        let mut first_port = ports::beside(page_port);
         for _ in 1..ATTEMPTS {
             match Nodes::attempt(folder, origins, first_port, say).await {
                 // Most likely another program took one of the ports just now.
-                Err(DemoError::NodeEnded { .. }) => first_port = dice().random_range(OTHER_PORTS),
+                Err(DemoError::NodeEnded { .. }) => first_port = ports::elsewhere(),
                 done => return done,
             }
             for number in 1..=COUNT {
@@ -65,8 +60,8 @@ impl Nodes {
         let (first, others) = processes.split_first().expect("there are three nodes");
         say(Progress::First);
         first.start(&["serve"])?;
-        health::ready(first, patience).await?;
-        let secrets = secrets::read(&first.settings().data_dir())?.ok_or(DemoError::NoSecrets)?;
+        let (api, secrets) = health::ready(first, patience).await?;
+        let mut apis = vec![api];
         say(Progress::Joining);
         let peer = format!("127.0.0.1:{}", first.settings().cluster_port);
         let secrets_file = first.settings().data_dir().join(secrets::FILE_NAME);
@@ -75,9 +70,8 @@ impl Nodes {
             process.start(&["join", &peer, "--secrets", &secrets_file])?;
         }
         for process in others {
-            health::ready(process, patience).await?;
+            apis.push(health::ready(process, patience).await?.0);
         }
-        let apis = apis(&processes, &secrets)?;
         health::whole(&apis[0], patience, say).await?;
         Ok(Nodes { processes, secrets, apis })
     }
@@ -125,9 +119,4 @@ fn places(folder: &Path, origins: &[String], first_port: u16) -> Result<Vec<Proc
             Ok(Process::new(settings))
         })
         .collect()
-}
-
-fn apis(processes: &[Process], secrets: &Secrets) -> Result<Vec<Api>, DemoError> {
-    let key = secrets.auth.api_keys.first().ok_or(DemoError::NoSecrets)?;
-    processes.iter().map(|process| Ok(Api::new(&process.settings().url(), Some(key.key.expose()))?)).collect()
 }

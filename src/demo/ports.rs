@@ -4,10 +4,17 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
+use rand::RngExt as _;
+
 use super::DemoError;
+use crate::dice::dice;
 
 /// Where the page is, unless it is told otherwise.
 pub(super) const PAGE_PORT: u16 = 7480;
+/// The first port of the nodes of the demo whose page is there: beside it. Only one demo can have that page, so no other one takes the port of a node that is dead for a while.
+const NODE_PORTS: u16 = PAGE_PORT + 1;
+/// Where the nodes of other demos are.
+const OTHER_PORTS: std::ops::Range<u16> = 10_000..30_000;
 /// So many ports are looked at before giving up.
 const TRIED_MAX: u16 = 10_000;
 
@@ -19,6 +26,16 @@ pub(super) fn listen(wished: Option<u16>) -> Result<TcpListener, DemoError> {
         (Err(error), Some(port)) => Err(DemoError::Port { port, error }),
         (Err(_), None) => bind(0).map_err(DemoError::NoPorts),
     }
+}
+
+/// Where to look first for the ports of the nodes of a demo whose page is on this one.
+pub(super) fn beside(page: u16) -> u16 {
+    if page == PAGE_PORT { NODE_PORTS } else { elsewhere() }
+}
+
+/// Where else to look.
+pub(super) fn elsewhere() -> u16 {
+    dice().random_range(OTHER_PORTS)
 }
 
 /// So many ports, from `first` on, on which nobody listens.

@@ -7,7 +7,7 @@ use actix_web::dev::Server;
 use actix_web::web;
 
 use super::folder::Folder;
-use super::guard::{self, Guard};
+use super::guard::Guard;
 use super::lines::Lines;
 use super::nodes::{Nodes, Progress};
 use super::site::{self, Shared};
@@ -38,7 +38,7 @@ impl Demo {
         let listener = ports::listen(wish.port)?;
         let port = listener.local_addr().map_err(DemoError::NoPorts)?.port();
         let folder = Folder::make()?;
-        let nodes = Nodes::start(folder.path(), &guard::origins(port), &say).await?;
+        let nodes = Nodes::start(folder.path(), port, &say).await?;
         let settings: Vec<_> = nodes.all().map(|(process, _)| process.settings()).collect();
         let lines = Lines::lay(&person::DEVICES, &settings).await?;
         person::introduce(&nodes).await?;

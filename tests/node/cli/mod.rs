@@ -6,3 +6,4 @@ mod commands;
 mod first_start;
 mod backups;
 mod members;
+mod demo;
