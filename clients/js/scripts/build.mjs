@@ -1,0 +1,57 @@
+/**
+ * Builds the package into dist/, and the bundle that the binary carries into src/demo/page/engage.js. `--check` builds that bundle only in memory, and fails where the
+ * committed one is another.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const BUNDLE = `${root}../../src/demo/page/engage.js`;
+const HEADER = "// made by npm run build in clients/js; do not edit\n";
+const common = { absWorkingDir: root, bundle: true, target: "es2020", logLevel: "warning", write: false, legalComments: "none" };
+
+async function bundled(entry, options) {
+  const result = await build({ ...common, entryPoints: [`src/${entry}`], ...options });
+  return result.outputFiles[0].text;
+}
+
+/** The minified main entry, as a module. */
+export const mainEntry = () => bundled("index.ts", { format: "esm", minify: true });
+
+export const gzipBytes = (text) => gzipSync(text, { level: 9 }).length;
+
+/** Whether the committed bundle is what the sources give. */
+export const isFresh = async () => readFileSync(BUNDLE, "utf8") === HEADER + (await mainEntry());
+
+async function buildAll() {
+  rmSync(`${root}dist`, { recursive: true, force: true });
+  mkdirSync(`${root}dist`, { recursive: true });
+  for (const [name, entry] of [["index", "index.ts"], ["react", "react.ts"], ["testing", "testing.ts"]]) {
+    const external = ["react"];
+    writeFileSync(`${root}dist/${name}.js`, await bundled(entry, { format: "esm", external, minify: name === "index" }));
+    writeFileSync(`${root}dist/${name}.cjs`, await bundled(entry, { format: "cjs", platform: "node", external, minify: name === "index" }));
+  }
+  declare();
+  const main = await mainEntry();
+  mkdirSync(`${root}../../src/demo/page`, { recursive: true });
+  writeFileSync(BUNDLE, HEADER + main);
+  console.log(`dist/ is built; the main entry has ${gzipBytes(main)} bytes gzipped`);
+}
+
+/** Type declarations, for modules of both kinds. */
+function declare() {
+  const tsc = `${root}node_modules/typescript/bin/tsc`;
+  execFileSync(process.execPath, [tsc, "-p", root, "--noEmit", "false", "--emitDeclarationOnly", "--outDir", `${root}dist/all`], { stdio: "inherit" });
+  for (const name of ["index", "types", "react", "testing"]) {
+    const text = readFileSync(`${root}dist/all/${name}.d.ts`, "utf8");
+    const imports = (suffix) => text.replace(/(from "\.\/[a-z]+)\.(ts|js)"/g, `$1${suffix}"`);
+    writeFileSync(`${root}dist/${name}.d.ts`, imports(".js"));
+    writeFileSync(`${root}dist/${name}.d.cts`, imports(".cjs"));
+  }
+  rmSync(`${root}dist/all`, { recursive: true });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll();
