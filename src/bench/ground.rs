@@ -44,6 +44,7 @@ impl Ground {
             lease: LEASE,
             is_durable: own.is_durable,
             origins: Vec::new(),
+            first_port: None,
             // What would keep one publisher, or one machine's many clients, in bounds is not what is measured.
             more: "\n[limits]\npublishes_per_second = 0\n".to_owned(),
             threads: None,

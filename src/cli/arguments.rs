@@ -41,6 +41,12 @@ enum Verb {
     /// Be a device: print what the node sends, and ack it with --ack
     Connect(connect::Connect),
     /// Try it: three nodes on this machine, and a page with a phone and a laptop
+    ///
+    /// Starts three real nodes, joined to one cluster, and a page with a phone and a laptop that connect to them. Publish a survey, answer half of it on the phone, cut the
+    /// phone's network or kill the node that owns the user, and go on where you were on the laptop.
+    ///
+    /// It needs no configuration, and takes none: a file or environment variables for nodes of yours don't matter to it. Everything listens on 127.0.0.1, keeps its data in a
+    /// temporary folder, and is gone when the demo ends (ctrl-c).
     Demo(demo::Demo),
     /// Put load on nodes of its own or on a cluster, and tell the figures that matter
     Bench(bench::Bench),

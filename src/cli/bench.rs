@@ -176,7 +176,7 @@ fn verdict(report: &Report) -> anyhow::Result<()> {
 fn show(shown: &mut Shown, stage: Stage) {
     match stage {
         Stage::Nodes(Progress::First) => shown.say("n1 starts"),
-        Stage::Nodes(Progress::Joining) => shown.say("the others join it"),
+        Stage::Nodes(Progress::Joining) => shown.say("the others, if any, join it"),
         Stage::Nodes(Progress::Spreading { done, all }) => {
             shown.count(u64::try_from(done).unwrap_or(0), u64::try_from(all).unwrap_or(0), "shards are where they belong");
         }

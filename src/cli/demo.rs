@@ -12,11 +12,6 @@ use super::progress::Shown;
 use crate::demo::{Demo as Running, Wish};
 use crate::fleet::Progress;
 
-/// Starts three real nodes on this machine, joined to one cluster, and a page with a phone and a laptop that connect to them. Publish a survey, answer half of it on the phone, cut the
-/// phone's network or kill the node that owns the user, and go on where you were on the laptop.
-///
-/// Needs no configuration, and takes none: a file or environment variables for nodes of yours don't matter to it. Everything listens on 127.0.0.1, keeps its data in a temporary folder,
-/// and is gone when the demo ends (ctrl-c).
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// The port of the page [default: 7480, or a free one where that is taken]

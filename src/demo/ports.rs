@@ -8,6 +8,12 @@ use super::DemoError;
 /// Where the page is, unless it is told otherwise.
 pub(super) const PAGE_PORT: u16 = 7480;
 
+/// Where to look first for the ports of the nodes of a demo whose page is on this one: beside the usual page. Only one demo can have that, so no other one takes the port of a node
+/// that is dead for a while.
+pub(super) fn beside(page: u16) -> Option<u16> {
+    (page == PAGE_PORT).then_some(PAGE_PORT + 1)
+}
+
 /// Takes the port of the page: the one that was asked for, and no other; else the usual one, else a free one.
 pub(super) fn listen(wished: Option<u16>) -> Result<TcpListener, DemoError> {
     let port = wished.unwrap_or(PAGE_PORT);

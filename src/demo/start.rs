@@ -97,6 +97,7 @@ fn plan(page_port: u16) -> Plan {
         shards: SHARDS,
         lease: LEASE,
         origins: guard::origins(page_port),
+        first_port: ports::beside(page_port),
         threads: Some((1, 2)),
         ..Plan::default()
     }

@@ -21,8 +21,6 @@ pub enum FleetError {
     NodeEnded { name: String, how: String, log: String },
     #[error("{what} took longer than {seconds} s; hint: this machine may be too busy")]
     TooSlow { what: &'static str, seconds: u64 },
-    #[error("node n1 made no secrets")]
-    NoSecrets,
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     #[error(transparent)]

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rand::RngExt as _;
-
 use super::FleetError;
 use super::folder::Folder;
 use super::health::{self, Patience};
@@ -13,12 +11,7 @@ use super::process::Process;
 use super::settings::Settings;
 use crate::client::Api;
 use crate::config::secrets::{self, Secrets};
-use crate::dice::dice;
 
-/// The first ports looked at.
-const FIRST_PORT: u16 = 7481;
-/// Where ports are looked for when somebody was faster: below what systems give to outgoing connections.
-const OTHER_PORTS: std::ops::Range<u16> = 10_000..30_000;
 /// Somebody else may take a port between its choice and its use.
 const ATTEMPTS: usize = 3;
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -46,6 +39,8 @@ pub struct Plan {
     pub is_durable: bool,
     /// Web pages that may connect.
     pub origins: Vec<String>,
+    /// Where to look first for their ports; none: anywhere.
+    pub first_port: Option<u16>,
     /// Threads of each node for connections, and for shards; 0 is the default.
     pub threads: Option<(u16, u16)>,
     /// More of their configuration, as TOML.
@@ -61,6 +56,7 @@ impl Default for Plan {
             lease: Duration::from_secs(10),
             is_durable: true,
             origins: Vec::new(),
+            first_port: None,
             threads: None,
             more: String::new(),
         }
@@ -82,11 +78,11 @@ impl Fleet {
     /// # Errors
     /// [`FleetError`]; nothing is left then.
     pub async fn start(plan: Plan, say: &dyn Fn(Progress)) -> Result<Fleet, FleetError> {
-        let mut first_port = FIRST_PORT;
+        let mut first_port = plan.first_port.unwrap_or_else(ports::anywhere);
         for _ in 1..ATTEMPTS {
             match Fleet::attempt(&plan, first_port, say).await {
                 // Most likely another program took one of the ports just now.
-                Err(FleetError::NodeEnded { .. }) => first_port = dice().random_range(OTHER_PORTS),
+                Err(FleetError::NodeEnded { .. }) => first_port = ports::anywhere(),
                 done => return done,
             }
         }
@@ -100,8 +96,8 @@ impl Fleet {
         let (first, others) = processes.split_first().expect("a fleet has a node");
         say(Progress::First);
         first.start(&["serve"])?;
-        health::ready(first, patience).await?;
-        let secrets = secrets::read(&first.settings().data_dir())?.ok_or(FleetError::NoSecrets)?;
+        let (api, secrets) = health::ready(first, patience).await?;
+        let mut apis = vec![api];
         say(Progress::Joining);
         let peer = format!("127.0.0.1:{}", first.settings().cluster_port);
         let secrets_file = first.settings().data_dir().join(secrets::FILE_NAME);
@@ -110,9 +106,8 @@ impl Fleet {
             process.start(&["join", &peer, "--secrets", &secrets_file])?;
         }
         for process in others {
-            health::ready(process, patience).await?;
+            apis.push(health::ready(process, patience).await?.0);
         }
-        let apis = apis(&processes, &secrets)?;
         health::whole(&apis[0], (plan.count, patience), say).await?;
         Ok(Fleet { processes, secrets, apis, folder })
     }
@@ -151,7 +146,7 @@ impl Fleet {
     pub(crate) async fn bring_back(&self, place: usize) -> Result<(), FleetError> {
         let patience = Patience::new(START_PATIENCE);
         self.processes[place].start(&["serve"])?;
-        health::ready(&self.processes[place], patience).await?;
+        drop(health::ready(&self.processes[place], patience).await?);
         health::whole(&self.apis[place], (self.processes.len(), patience), &|_| ()).await
     }
 
@@ -179,9 +174,4 @@ fn places(folder: &Path, plan: &Plan, first_port: u16) -> Result<Vec<Process>, F
             Ok(Process::new(settings))
         })
         .collect()
-}
-
-fn apis(processes: &[Process], secrets: &Secrets) -> Result<Vec<Api>, FleetError> {
-    let key = secrets.auth.api_keys.first().ok_or(FleetError::NoSecrets)?;
-    processes.iter().map(|process| Ok(Api::new(&process.settings().url(), Some(key.key.expose()))?)).collect()
 }

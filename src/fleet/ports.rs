@@ -3,10 +3,20 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-use super::FleetError;
+use rand::RngExt as _;
 
+use super::FleetError;
+use crate::dice::dice;
+
+/// Where nodes are that were not told otherwise.
+const ANYWHERE: std::ops::Range<u16> = 10_000..30_000;
 /// So many ports are looked at before giving up.
 const TRIED_MAX: u16 = 10_000;
+
+/// Where to look, when there is no better place.
+pub(super) fn anywhere() -> u16 {
+    dice().random_range(ANYWHERE)
+}
 
 /// So many ports, from `first` on, on which nobody listens.
 pub(super) fn free(first: u16, count: usize) -> Result<Vec<u16>, FleetError> {

@@ -26,6 +26,7 @@ pub mod users;
 pub mod feed;
 pub mod outcomes;
 pub mod openapi;
+pub mod asyncapi;
 pub mod client_edge;
 pub mod origin;
 pub mod socket;

@@ -19,7 +19,7 @@ use super::problem;
 
 /// A small buffer, so that a client that reads slowly is noticed early; an answer may be larger.
 const WRITE_BUFFER_BYTES: usize = 8 * 1024;
-/// After a half-closed connection was answered, what is left of it goes after this time.
+/// After the last answer of a connection whose client still sends, what is left of it goes after this time.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// TLS handshakes of one worker that may be under way at once: a storm of reconnects must get through.
 const HANDSHAKES_MAX: usize = 1_024;
@@ -188,6 +188,8 @@ where
         .max_connection_rate(HANDSHAKES_MAX)
         .client_request_timeout(settings.header_timeout)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        // A client that closed its side is gone. Else one of a stream, which never writes, would be noticed at the second heartbeat only.
+        .h1_allow_half_closed(false)
         .keep_alive(settings.keep_alive)
         .h1_write_buffer_size(WRITE_BUFFER_BYTES)
         .tcp_nodelay(true)

@@ -14,6 +14,7 @@ recallTheme();
 document.documentElement.dataset.device = device;
 for (const tool of ["search", "star", "bag"]) by(tool).append(icon(tool));
 by("asleep-icon").append(icon("eye"));
+by("network").append(icon("online"), icon("offline"));
 by("asleep").addEventListener("click", () => tell({ kind: "wake" }));
 
 function tell(what) {

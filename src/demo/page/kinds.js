@@ -40,7 +40,7 @@ const TOUR = {
   stops: [
     { at: "search", title: "Find your roast", text: "Search by taste: try “chocolate” or “bright”." },
     { at: "star", title: "Keep favourites", text: "A star keeps a coffee at the top of your list." },
-    { at: "first", title: "Freshly roasted", text: "The date tells when it left the drum." },
+    { at: "first", title: "Freshly roasted", text: "Never older than a week when it leaves us." },
     { at: "bag", title: "Your bag", text: "It waits for you on every device." },
   ],
 };

@@ -13,11 +13,11 @@ const STATES = {
   offered: "a device was offered it",
   shown: "it was shown",
   in_progress: "somebody is at it",
-  completed: "completed long ago",
-  dismissed: "dismissed before",
-  expired: "expired before",
-  withdrawn: "withdrawn before",
-  dropped: "dropped before",
+  completed: "it is completed",
+  dismissed: "it was dismissed",
+  expired: "it has expired",
+  withdrawn: "it was withdrawn",
+  dropped: "it was dropped",
 };
 
 /** See above. */

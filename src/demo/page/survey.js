@@ -13,17 +13,19 @@ export class Survey {
   #body = h("div", { class: "card-body" });
   #bar = h("div", { class: "card-bar", role: "progressbar", "aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "Done so far" }, h("i"));
   #isWaiting = false;
+  #resumed = null;
 
   constructor({ delivery, isOpen, done }) {
     [this.#delivery, this.#isOpen, this.#done] = [delivery, isOpen, done];
     const title = h("h2", { id: `title-${delivery.id}` }, delivery.payload.title);
     const close = h("button", { type: "button", class: "quiet", "aria-label": "Not now", onclick: () => this.#dismiss() }, icon("kill"));
+    if (delivery.resumed) this.#resumed = h("p", { class: "resumed" }, icon("repeat"), "Picked up where you left off");
     this.element = h(
       "section",
       { class: "card survey", role: "dialog", "aria-labelledby": title.id, "data-delivery": delivery.id },
       h("header", { class: "card-top" }, title, close),
       this.#bar,
-      delivery.resumed ? h("p", { class: "resumed" }, icon("repeat"), "Picked up where you left off") : null,
+      this.#resumed,
       this.#body,
       this.#note,
     );
@@ -68,6 +70,7 @@ export class Survey {
     const { nextStep, data } = this.#delivery;
     try {
       const confirmed = await this.#delivery.step(nextStep, { ...data, [question.name]: value });
+      this.#resumed?.remove();
       if (confirmed.settled) this.#thank();
       else this.#ask();
     } catch {

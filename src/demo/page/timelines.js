@@ -15,10 +15,13 @@ export class Timelines {
 
   constructor() {
     on("outcomes", (outcomes) => {
-      const notices = outcomes.filter(({ outcome }) => outcome.startsWith("notice"));
-      for (const outcome of notices) this.#notice(outcome);
-      const ids = new Set(outcomes.filter(({ outcome }) => !outcome.startsWith("notice")).map(({ id }) => id));
-      for (const id of ids) void this.#read(id);
+      const changed = new Set();
+      for (const outcome of outcomes) {
+        this.#card(outcome.id);
+        if (outcome.outcome.startsWith("notice")) this.#notice(outcome);
+        else changed.add(outcome.id);
+      }
+      for (const id of changed) void this.#read(id);
     });
   }
 
@@ -58,14 +61,15 @@ export class Timelines {
     const word = WORDS[state] ?? state;
     card.element.dataset.state = state;
     card.withdraw.hidden = isSettled(state) || state === "sent" || state === "seen";
-    card.head.replaceChildren(
+    const parts = [
       icon(["survey", "tour", "banner", "notice"].includes(kind) ? kind : "survey"),
       h("b", {}, id),
       h("span", { class: "pill", "data-is": state }, reason && reason !== "publisher" ? `${word}: ${reason.replace("_", " ")}` : word),
       steps > 1 ? h("span", { class: "hint" }, `${step} of ${steps} steps`) : null,
       scope === "device" ? h("span", { class: "hint" }, "for each device") : null,
       card.withdraw,
-    );
+    ];
+    card.head.replaceChildren(...parts.filter((part) => part !== null));
     const first = events[0]?.at ?? 0;
     const wasAtEnd = card.scroll.scrollLeft + card.scroll.clientWidth >= card.scroll.scrollWidth - 4;
     card.line.replaceChildren(...events.map((event, at) => stop(event, at === 0 ? null : event.at - first)));
@@ -75,7 +79,7 @@ export class Timelines {
 
 function stop({ at, outcome, device, step, reason }, sinceMs) {
   const word = outcome === "step" ? `step ${step}` : (WORDS[outcome] ?? outcome);
-  const when = sinceMs === null ? new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" }) : `+${span(sinceMs)}`;
+  const when = sinceMs === null ? new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }) : `+${span(sinceMs)}`;
   return h(
     "li",
     { class: "stop", "data-what": outcome, "data-device": device },

@@ -4,6 +4,7 @@ import { on } from "./bus.js";
 import { by, mark, svg } from "./dom.js";
 
 const RUN_MS = 520;
+const LOST_STAYS_MS = 1_600;
 /** Of no interest to an onlooker. */
 const SILENT = new Set(["ping", "pong", "caught_up", "visible", "token", "window"]);
 
@@ -72,15 +73,17 @@ export class Wires {
     const length = path.getTotalLength();
     const start = performance.now();
     const step = (time) => {
+      // The wire may be gone by now, and the message with it.
+      if (!path.getAttribute("d")) return isLost ? undefined : dot.remove();
       const done = Math.min((time - start) / RUN_MS, 1);
       const way = direction === "out" ? done : 1 - done;
       const at = path.getPointAtLength(Math.max(0, isLost ? Math.max(way, 0.5) : way) * length);
       dot.setAttribute("cx", at.x);
       dot.setAttribute("cy", at.y);
       if (done < 1) requestAnimationFrame(step);
-      else if (isLost) setTimeout(() => dot.remove(), 900);
-      else dot.remove();
+      else if (!isLost) dot.remove();
     };
     requestAnimationFrame(step);
+    if (isLost) setTimeout(() => dot.remove(), LOST_STAYS_MS);
   }
 }

@@ -15,6 +15,7 @@ export class Api {
     const answer = await fetch(this.url + path, {
       method,
       signal,
+      redirect: "manual",
       headers: {
         ...(this.key ? { authorization: `Bearer ${this.key}` } : {}),
         ...(body === undefined ? {} : { "content-type": "application/json" }),

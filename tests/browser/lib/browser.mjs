@@ -24,6 +24,18 @@ export async function shot(page, name, options = {}) {
   return path;
 }
 
+/** Puts the browser to sleep, pages and network together, as a laptop does whose lid is closed. Gives back what wakes it. */
+export async function sleep(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  // Its main process goes on: it hears the driver, and shows no page.
+  const ids = processInfo.filter(({ type }) => type !== "browser").map(({ id }) => id);
+  for (const id of ids) process.kill(id, "SIGSTOP");
+  return () => {
+    for (const id of ids) process.kill(id, "SIGCONT");
+  };
+}
+
 /** Notes everything that goes wrong in a page unseen: errors of scripts, and what they write as errors. Give the list to an assertion at the end of a test. */
 export function complaints(page) {
   const list = [];

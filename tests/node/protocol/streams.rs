@@ -105,6 +105,25 @@ async fn a_websocket_of_the_same_device_replaces_a_stream() {
     device.assert_silent().await;
 }
 
+/// It was noticed a heartbeat or two later, nearly a minute by default, in which offers went to nobody.
+#[tokio::test]
+async fn a_client_that_leaves_its_stream_is_gone_at_once() {
+    let user = fresh("user");
+    let mut stream = Stream::connect(common(), &Hello::new(&user, "d1")).await;
+    stream.expect("welcome").await;
+    stream.expect("caught_up").await;
+    let mut other = Device::connect_idle(common(), &user, "d2").await;
+    drop(stream);
+    let api = Api::admin(common());
+    wait::until("the lease of the stream's device runs", || async {
+        let known = api.get(&format!("/v1/users/{user}")).await.ok(200);
+        let device = known["devices"].as_array()?.iter().find(|device| device["device"] == "d1").cloned();
+        device.is_none_or(|device| device["lease_until"].is_u64()).then_some(())
+    })
+    .await;
+    other.assert_silent().await;
+}
+
 #[tokio::test]
 async fn acks_of_a_streams_hello_are_taken_first() {
     let (api, user) = (Api::publisher(common()), fresh("user"));
