@@ -19,6 +19,9 @@ pub(super) struct Said<'a> {
     pub(super) code: Option<Cow<'a, str>>,
     #[serde(default)]
     pub(super) retry: bool,
+    /// The answers to the acks of a hello.
+    #[serde(borrow, default)]
+    acks: Vec<Said<'a>>,
 }
 
 impl Said<'_> {
@@ -29,16 +32,25 @@ impl Said<'_> {
     }
 }
 
-/// Hands over each message of a frame. What can't be read is handed over as nothing, and must be counted.
-pub(super) fn each(text: &str, mut take: impl FnMut(Option<Said<'_>>)) {
+/// Hands over each message of a frame, and those in a welcome. What can't be read is handed over as nothing, and must be counted.
+pub(super) fn each<'a>(text: &'a str, mut take: impl FnMut(Option<Said<'a>>)) {
     if text.starts_with('[') {
         match serde_json::from_str::<Vec<Said<'_>>>(text) {
-            Ok(many) => many.into_iter().for_each(|one| take(Some(one))),
+            Ok(many) => many.into_iter().for_each(|one| open(one, &mut take)),
             Err(_) => take(None),
         }
     } else {
-        take(serde_json::from_str(text).ok());
+        match serde_json::from_str(text) {
+            Ok(one) => open(one, &mut take),
+            Err(_) => take(None),
+        }
     }
+}
+
+fn open<'a>(mut said: Said<'a>, take: &mut impl FnMut(Option<Said<'a>>)) {
+    let acks = std::mem::take(&mut said.acks);
+    take(Some(said));
+    acks.into_iter().for_each(|one| take(Some(one)));
 }
 
 #[cfg(test)]
@@ -53,10 +65,8 @@ mod tests {
             kinds
         };
         assert_eq!(kinds(r#"{"type":"offer","id":"a","window":"w1","payload":{"type":"x"}}"#), [Some("offer w1".to_owned())]);
-        assert_eq!(
-            kinds(r#"[{"type":"welcome","window":{"id":"w1"}},{"type":"caught_up"}]"#),
-            [Some("welcome ".to_owned()), Some("caught_up ".to_owned())]
-        );
+        let welcome = r#"[{"type":"welcome","window":{"id":"w1"},"acks":[{"type":"confirm","id":"a","window":"w1"}]},{"type":"caught_up"}]"#;
+        assert_eq!(kinds(welcome), ["welcome ", "confirm w1", "caught_up "].map(|kind| Some(kind.to_owned())));
         assert_eq!(kinds("{"), [None]);
     }
 }
