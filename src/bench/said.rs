@@ -65,7 +65,8 @@ mod tests {
             kinds
         };
         assert_eq!(kinds(r#"{"type":"offer","id":"a","window":"w1","payload":{"type":"x"}}"#), [Some("offer w1".to_owned())]);
-        let welcome = r#"[{"type":"welcome","window":{"id":"w1"},"acks":[{"type":"confirm","id":"a","window":"w1"}]},{"type":"caught_up"}]"#;
+        let welcome =
+            r#"[{"type":"welcome","window":{"id":"w1"},"acks":[{"type":"confirm","id":"a","window":"w1"}]},{"type":"caught_up"}]"#;
         assert_eq!(kinds(welcome), ["welcome ", "confirm w1", "caught_up "].map(|kind| Some(kind.to_owned())));
         assert_eq!(kinds("{"), [None]);
     }

@@ -30,6 +30,8 @@ pub mod asyncapi;
 pub mod client_edge;
 pub mod origin;
 pub mod socket;
+mod takeover;
+mod upgrade;
 pub mod connect;
 pub mod stream;
 pub mod messages;
