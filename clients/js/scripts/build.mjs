@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -24,7 +25,7 @@ async function bundled(entry, options) {
 async function small(format) {
   const mangleProps = new RegExp(`^(${internalNames(`${root}src`).join("|")})$`);
   const text = await bundled("index.ts", { format, mangleProps, minifySyntax: true });
-  const compress = { passes: 4, unsafe: true, unsafe_arrows: true, unsafe_comps: true, unsafe_methods: true, pure_getters: true, reduce_funcs: false };
+  const compress = { passes: 4, unsafe_arrows: true, unsafe_methods: true, pure_getters: true, reduce_funcs: false };
   const { code } = await minify(text, { module: format === "esm", toplevel: true, ecma: 2020, compress });
   return `${code}\n`;
 }
@@ -54,13 +55,19 @@ async function buildAll() {
   console.log(`dist/ is built; the main entry has ${gzipBytes(main)} bytes gzipped`);
 }
 
-/** Type declarations, for modules of both kinds. */
+/** Type declarations, for modules of both kinds: those of the entries, and what these need. */
 function declare() {
   const tsc = `${root}node_modules/typescript/bin/tsc`;
   execFileSync(process.execPath, [tsc, "-p", root, "--noEmit", "false", "--emitDeclarationOnly", "--outDir", `${root}dist/all`], { stdio: "inherit" });
-  for (const name of ["index", "types", "react", "testing"]) {
+  const wanted = ["index", "react", "testing"];
+  for (const name of wanted) {
     const text = readFileSync(`${root}dist/all/${name}.d.ts`, "utf8");
-    const imports = (suffix) => text.replace(/(from "\.\/[a-z]+)\.(ts|js)"/g, `$1${suffix}"`);
+    mkdirSync(dirname(`${root}dist/${name}`), { recursive: true });
+    for (const [, path] of text.matchAll(/from "(\.[^"]+)\.(?:ts|js)"/g)) {
+      const next = join(dirname(name), path);
+      if (!wanted.includes(next)) wanted.push(next);
+    }
+    const imports = (suffix) => text.replace(/(from "\.[^"]+)\.(ts|js)"/g, `$1${suffix}"`);
     writeFileSync(`${root}dist/${name}.d.ts`, imports(".js"));
     writeFileSync(`${root}dist/${name}.d.cts`, imports(".cjs"));
   }

@@ -195,7 +195,9 @@ export const connect: Connect = (options) => {
       visible = next;
       looked();
     },
-    reconnect: () => tabs.post({ type: "reconnect" }),
+    reconnect() {
+      if (!isClosed) tabs.post({ type: "reconnect" });
+    },
     async close() {
       page.stop();
       isClosed = true;
