@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -42,6 +43,8 @@ struct Node {
     connections: Arc<Connections>,
     registry: Arc<Registry>,
     server: ServerHandle,
+    /// How many answers of users get lost from now on.
+    to_lose: Arc<AtomicUsize>,
 }
 
 impl Drop for Node {
@@ -57,7 +60,9 @@ fn node(ledger: Arc<FakeLedger>, limits: Limits) -> Node {
     let verifier = Verifier::from_secret(SECRET).unwrap();
     let edge = Edge { sessions, connections: Arc::clone(&connections), verifier, limits: Arc::clone(&limits) };
     let origins = vec!["https://app.example.com".to_owned()];
-    let data = web::Data::new(ClientEdge::new(Arc::new(edge), Arc::new(Callers(Arc::clone(&registry))), origins));
+    let to_lose = Arc::new(AtomicUsize::new(0));
+    let callers = Callers { registry: Arc::clone(&registry), to_lose: Arc::clone(&to_lose) };
+    let data = web::Data::new(ClientEdge::new(Arc::new(edge), Arc::new(callers), origins));
     let place = Arc::clone(&registry);
     let factory = move || {
         place.place(Arbiter::current());
@@ -69,20 +74,25 @@ fn node(ledger: Arc<FakeLedger>, limits: Limits) -> Node {
     let handle = server.handle();
     actix_rt::spawn(server);
     actix_rt::spawn(Connections::sweep(Arc::downgrade(&connections)));
-    Node { address, ledger, connections, registry, server: handle }
+    Node { address, ledger, connections, registry, server: handle, to_lose }
 }
 
 /// The users of this node.
-struct Callers(Arc<Registry>);
+struct Callers {
+    registry: Arc<Registry>,
+    to_lose: Arc<AtomicUsize>,
+}
 
 #[async_trait]
 impl Users for Callers {
     async fn call(&self, command: Command) -> Result<Applied, CallError> {
-        self.0.call(command, Duration::from_secs(5)).await
+        let answer = self.registry.call(command, Duration::from_secs(5)).await;
+        let is_lost = self.to_lose.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1)).is_ok();
+        if is_lost { Err(CallError::Unknown) } else { answer }
     }
 
     async fn notice(&self, user: UserId, id: EngagementId, payload: Payload, targets: Targets) -> Result<u32, CallError> {
-        self.0.notice(&user, id, payload, targets).await
+        self.registry.notice(&user, id, payload, targets).await
     }
 }
 
@@ -367,6 +377,18 @@ async fn messages_can_be_posted_and_are_answered_in_order() {
     {
         assert_eq!(node.post("/v1/messages", &body).await.status().as_u16(), status);
     }
+}
+
+/// It was told `unavailable`, though there was a majority all the time.
+#[actix_web::test]
+async fn a_posted_ack_whose_owner_was_lost_is_answered_by_the_next_one() {
+    let node = agreeable();
+    node.to_lose.store(2, Relaxed);
+    let messages = json!([{"type": "ack", "id": "a", "window": "w1", "step": 1, "ref": 1}]);
+    let answer = node.post("/v1/messages", &json!({"token": token(60), "device": "d1", "messages": messages})).await;
+    let answers: Vec<Value> = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!((answers.len(), &answers[0]["type"], &answers[0]["ref"]), (1, &json!("confirm"), &json!(1)));
+    assert_eq!(node.to_lose.load(Relaxed), 0);
 }
 
 #[actix_web::test]

@@ -13,6 +13,7 @@ pub mod backup;
 pub mod replicas;
 pub mod routes;
 pub mod state;
+pub mod again;
 pub mod problem;
 pub mod auth;
 pub mod limits;
