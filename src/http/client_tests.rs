@@ -3,7 +3,6 @@
 use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer};
-use async_trait::async_trait;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -23,14 +22,13 @@ use crate::actors::fakes::{FakeLedger, effect, offer, until, user, yes, yes_and}
 use crate::actors::house::House;
 use crate::actors::limits::Limits;
 use crate::actors::registry::Registry;
+use crate::http::callers_for_tests::Callers;
 use crate::http::socket::on_connect;
-use crate::ledger::Applied;
 use crate::ledger::Command;
 use crate::ledger::command::Departure;
 use crate::ledger::effect::Action;
-use crate::ledger::engagement::{Payload, Scope, Targets};
-use crate::ledger::ids::{DeviceId, EdgeId, EngagementId, UserId};
-use crate::ports::calls::CallError;
+use crate::ledger::engagement::Scope;
+use crate::ledger::ids::{DeviceId, EdgeId};
 use crate::protocol::token::{Verifier, mint_hs256};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -75,25 +73,6 @@ fn node(ledger: Arc<FakeLedger>, limits: Limits) -> Node {
     actix_rt::spawn(server);
     actix_rt::spawn(Connections::sweep(Arc::downgrade(&connections)));
     Node { address, ledger, connections, registry, server: handle, to_lose }
-}
-
-/// The users of this node.
-struct Callers {
-    registry: Arc<Registry>,
-    to_lose: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Users for Callers {
-    async fn call(&self, command: Command) -> Result<Applied, CallError> {
-        let answer = self.registry.call(command, Duration::from_secs(5)).await;
-        let is_lost = self.to_lose.fetch_update(Relaxed, Relaxed, |count| count.checked_sub(1)).is_ok();
-        if is_lost { Err(CallError::Unknown) } else { answer }
-    }
-
-    async fn notice(&self, user: UserId, id: EngagementId, payload: Payload, targets: Targets) -> Result<u32, CallError> {
-        self.registry.notice(&user, id, payload, targets).await
-    }
 }
 
 fn agreeable() -> Node {

@@ -35,4 +35,6 @@ pub mod connect;
 pub mod stream;
 pub mod messages;
 #[cfg(test)]
+mod callers_for_tests;
+#[cfg(test)]
 mod tests;
