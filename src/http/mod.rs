@@ -13,6 +13,7 @@ pub mod backup;
 pub mod replicas;
 pub mod routes;
 pub mod state;
+pub mod again;
 pub mod problem;
 pub mod auth;
 pub mod limits;
@@ -35,5 +36,7 @@ mod upgrade;
 pub mod connect;
 pub mod stream;
 pub mod messages;
+#[cfg(test)]
+mod callers_for_tests;
 #[cfg(test)]
 mod tests;
