@@ -15,7 +15,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish, replicas, users};
+use super::{backup, cluster, delivery_answers, figures, many, outcomes, problem, publish, replicas, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +38,7 @@ use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish,
         cluster::drain,
         cluster::remove,
         backup::shard,
+        figures::figures,
         replicas::replicas,
         others::connect,
         others::stream,
@@ -46,6 +47,7 @@ use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish,
         others::readyz,
         others::metrics,
         others::openapi,
+        others::console,
     ),
     components(schemas(schemas::Problem, delivery_answers::OutcomeLine)),
     modifiers(&Keys, &Problems),
@@ -145,13 +147,14 @@ mod tests {
     use serde_json::Value;
 
     /// The routes that other rooms serve: the client protocol and the node itself.
-    const OTHERS: [(&str, &str); 6] = [
+    const OTHERS: [(&str, &str); 7] = [
         ("/v1/connect", "get"),
         ("/v1/stream", "post"),
         ("/v1/messages", "post"),
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),
+        ("/console", "get"),
     ];
 
     fn document() -> Value {

@@ -1,0 +1,40 @@
+//! The files of the console. A test sees to it that none of the folder is left out.
+
+use super::asset::Asset;
+
+/// What `/console` itself answers.
+pub static PAGE: Asset = Asset::new("index.html", include_str!("assets/index.html"));
+
+macro_rules! files {
+    ($($name:literal),* $(,)?) => { &[$(($name, Asset::new($name, include_str!(concat!("assets/", $name))))),*] };
+}
+
+/// What lies under it.
+pub static FILES: &[(&str, Asset)] = files![
+    "api.js",
+    "app.js",
+    "chart.js",
+    "dialogs.js",
+    "dom.js",
+    "format.js",
+    "frame.js",
+    "histogram.js",
+    "history.js",
+    "icon.svg",
+    "login.js",
+    "main.js",
+    "parts.js",
+    "poller.js",
+    "search.js",
+    "session.js",
+    "style.css",
+    "table.js",
+    "tail.js",
+    "track.js",
+    "verdict.js",
+    "view-nodes.js",
+    "view-outcomes.js",
+    "view-overview.js",
+    "view-shards.js",
+    "view-users.js",
+];
