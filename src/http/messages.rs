@@ -2,10 +2,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::poll;
-use metrics::counter;
+use metrics::{counter, histogram};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Instant;
 
 use super::client_edge::{ClientEdge, refuse};
 use super::origin;
@@ -74,6 +75,7 @@ enum Slot<'a> {
     Asked {
         key: Key,
         reference: Option<i64>,
+        taken_at: Instant,
         answered: Asked<'a>,
     },
 }
@@ -86,7 +88,7 @@ impl Slot<'_> {
             Slot::Done => {}
             Slot::Refused(refusal) => answers.push(&ServerMessage::Error(&refusal)),
             Slot::Pong { reference } => answers.push(&ServerMessage::Pong { reference, server_time: LedgerTime(clock::wall_ms()) }),
-            Slot::Asked { key, reference, answered } => {
+            Slot::Asked { key, reference, taken_at, answered } => {
                 let answer = match answered.await {
                     Ok(Applied { reply: Reply::Ack(reply), .. }) => with_reference(reply.into(), reference),
                     Ok(_) => not_taken(Code::Internal, "something went wrong in the server", &key, reference),
@@ -100,6 +102,7 @@ impl Slot<'_> {
                 };
                 let result = if let Answer::Error(refusal) = &answer { refusal.code.name() } else { "confirm" };
                 counter!(names::ACKS_TOTAL, "result" => result).increment(1);
+                histogram!(names::ACK_SECONDS).record(clock::monotonic().saturating_duration_since(taken_at).as_secs_f64());
                 answers.push(&answer.message(reference));
             }
         }
@@ -159,12 +162,13 @@ impl<'a> Poster<'a> {
     }
 
     async fn ask(&self, command: Command, key: Key, reference: Option<i64>) -> Slot<'a> {
+        let taken_at = clock::monotonic();
         let mut answered = self.edge.users.call(command);
         // Asked here, waited for later.
         if let Poll::Ready(result) = poll!(&mut answered) {
             answered = Box::pin(std::future::ready(result));
         }
-        Slot::Asked { key, reference, answered }
+        Slot::Asked { key, reference, taken_at, answered }
     }
 
     fn say(&self, said: Said) -> Slot<'a> {

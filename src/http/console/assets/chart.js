@@ -3,7 +3,8 @@
 import { h } from "./dom.js";
 import { time } from "./format.js";
 
-const WIDTH = 600, HEIGHT = 120;
+const WIDTH = 600,
+  HEIGHT = 120;
 const MINUTE = 60_000;
 const SPANS = [1, 2, 5, 10].map((minutes) => minutes * MINUTE);
 /** Rows of a chart's table. */
@@ -32,7 +33,8 @@ export function highest(points, fields) {
 
 /** The line of one field as the data of an SVG path, from `from` to `to` in time and from 0 to `top`; a value that isn't known breaks it. */
 export function path(points, field, { from, to, top }) {
-  let data = "", isDown = false;
+  let data = "",
+    isDown = false;
   for (const point of points) {
     const value = point[field];
     if (value === null || value === undefined || point.at < from) {
@@ -69,7 +71,15 @@ export function chart({ id, title, lines, show, points, now, least = 0, ui }) {
   const span = spanOf(points, now);
   const from = now - span;
   const visible = points.filter((point) => point.at >= from);
-  const top = roundUp(Math.max(least, highest(visible, lines.map(({ field }) => field))));
+  const top = roundUp(
+    Math.max(
+      least,
+      highest(
+        visible,
+        lines.map(({ field }) => field),
+      ),
+    ),
+  );
   const cursor = ui.cursor === null ? null : closest(visible, ui.cursor);
   const shown = cursor ?? points.at(-1) ?? {};
   const move = (event) => {
@@ -77,24 +87,63 @@ export function chart({ id, title, lines, show, points, now, least = 0, ui }) {
     ui.setCursor(from + ((event.clientX - box.left) / box.width) * span);
   };
   const legend = lines.map(({ field, label, className }) =>
-    h("li", { key: field }, h("span", { class: `swatch ${className}`, "aria-hidden": "true" }), h("span", { class: "label" }, label), h("b", {}, show(shown[field]))));
+    h(
+      "li",
+      { key: field },
+      h("span", { class: `swatch ${className}`, "aria-hidden": "true" }),
+      h("span", { class: "label" }, label),
+      h("b", {}, show(shown[field])),
+    ),
+  );
   const words = `${time(shown.at)}: ${lines.map(({ field, label }) => `${label} ${show(shown[field])}`).join(", ")}`;
-  const plot = h("div", {
-    class: "plot", tabindex: 0, role: "slider", "aria-label": `${title}, moment shown`, "aria-valuemin": Math.round(from), "aria-valuemax": Math.round(now),
-    "aria-valuenow": Math.round(shown.at ?? now), "aria-valuetext": words,
-    onpointermove: move, onpointerdown: move, onpointerleave: () => ui.setCursor(null), onblur: () => ui.setCursor(null), onkeydown: (event) => keys(event, { visible, cursor, ui }),
-  }, drawing({ lines, visible, from, to: now, top, cursor }),
-    h("span", { class: "top", "aria-hidden": "true" }, show(top)), h("span", { class: "middle", "aria-hidden": "true" }, show(top / 2)),
-    h("span", { class: "oldest", "aria-hidden": "true" }, `${span / MINUTE} min ago`), h("span", { class: "newest", "aria-hidden": "true" }, cursor ? time(cursor.at) : "now"));
-  return h("figure", { class: "chart card", key: id, "aria-label": title },
-    h("figcaption", {}, h("h3", {}, title), h("ul", { class: "legend" }, legend),
-      h("button", { type: "button", class: "quiet small", "aria-pressed": String(ui.isTable), onclick: ui.toggleTable, "aria-label": `${title} as a table` }, ui.isTable ? "Chart" : "Table")),
-    ui.isTable ? values({ title, lines, show, points: visible }) : plot);
+  const plot = h(
+    "div",
+    {
+      class: "plot",
+      tabindex: 0,
+      role: "slider",
+      "aria-label": `${title}, moment shown`,
+      "aria-valuemin": Math.round(from),
+      "aria-valuemax": Math.round(now),
+      "aria-valuenow": Math.round(shown.at ?? now),
+      "aria-valuetext": words,
+      onpointermove: move,
+      onpointerdown: move,
+      onpointerleave: () => ui.setCursor(null),
+      onblur: () => ui.setCursor(null),
+      onkeydown: (event) => keys(event, { visible, cursor, ui }),
+    },
+    drawing({ lines, visible, from, to: now, top, cursor }),
+    h("span", { class: "top", "aria-hidden": "true" }, show(top)),
+    h("span", { class: "middle", "aria-hidden": "true" }, show(top / 2)),
+    h("span", { class: "oldest", "aria-hidden": "true" }, `${span / MINUTE} min ago`),
+    h("span", { class: "newest", "aria-hidden": "true" }, cursor ? time(cursor.at) : "now"),
+  );
+  return h(
+    "figure",
+    { class: "chart card", key: id, "aria-label": title },
+    h(
+      "figcaption",
+      {},
+      h("h3", {}, title),
+      h(
+        "button",
+        { type: "button", class: "quiet small", "aria-pressed": String(ui.isTable), onclick: ui.toggleTable, "aria-label": `${title} as a table` },
+        ui.isTable ? "Chart" : "Table",
+      ),
+      h("ul", { class: "legend" }, legend),
+    ),
+    ui.isTable ? values({ title, lines, show, points: visible }) : plot,
+  );
 }
 
 function drawing({ lines, visible, from, to, top, cursor }) {
-  const paths = lines.map(({ field, className }) => h("path", { key: field, class: `line ${className}`, d: path(visible, field, { from, to, top }), "vector-effect": "non-scaling-stroke" }));
-  const across = [0.5, HEIGHT / 2, HEIGHT - 0.5].map((y) => h("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y, "vector-effect": "non-scaling-stroke" }));
+  const paths = lines.map(({ field, className }) =>
+    h("path", { key: field, class: `line ${className}`, d: path(visible, field, { from, to, top }), "vector-effect": "non-scaling-stroke" }),
+  );
+  const across = [0.5, HEIGHT / 2, HEIGHT - 0.5].map((y) =>
+    h("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y, "vector-effect": "non-scaling-stroke" }),
+  );
   const x = cursor ? ((cursor.at - from) / (to - from)) * WIDTH : 0;
   const needle = cursor && h("line", { class: "needle", x1: x, x2: x, y1: 0, y2: HEIGHT, "vector-effect": "non-scaling-stroke", key: "needle" });
   return h("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" }, across, paths, needle);
@@ -111,7 +160,23 @@ function keys(event, { visible, cursor, ui }) {
 }
 
 function values({ title, lines, show, points }) {
-  const head = h("tr", {}, h("th", { scope: "col" }, "At"), lines.map(({ label }) => h("th", { scope: "col", class: "number" }, label)));
-  const rows = thinned(points).map((point) => h("tr", { key: point.at }, h("th", { scope: "row" }, time(point.at)), lines.map(({ field }) => h("td", { class: "number" }, show(point[field])))));
-  return h("div", { class: "scroll values", tabindex: 0, role: "region", "aria-label": `${title} as a table` }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows)));
+  const head = h(
+    "tr",
+    {},
+    h("th", { scope: "col" }, "At"),
+    lines.map(({ label }) => h("th", { scope: "col", class: "number" }, label)),
+  );
+  const rows = thinned(points).map((point) =>
+    h(
+      "tr",
+      { key: point.at },
+      h("th", { scope: "row" }, time(point.at)),
+      lines.map(({ field }) => h("td", { class: "number" }, show(point[field]))),
+    ),
+  );
+  return h(
+    "div",
+    { class: "scroll values", tabindex: 0, role: "region", "aria-label": `${title} as a table` },
+    h("table", {}, h("thead", {}, head), h("tbody", {}, rows)),
+  );
 }

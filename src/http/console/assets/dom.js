@@ -10,7 +10,10 @@ export function h(type, props, ...children) {
 
 /** Makes the children of an element be as described. */
 export function patch(parent, ...described) {
-  children(parent, described.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  children(
+    parent,
+    described.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
 }
 
 function children(parent, described) {

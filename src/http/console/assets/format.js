@@ -1,7 +1,10 @@
 // Numbers, times and lists as words, short and always the same. Pure: no page, no clock.
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const SECOND = 1_000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR;
+const SECOND = 1_000,
+  MINUTE = 60 * SECOND,
+  HOUR = 60 * MINUTE,
+  DAY = 24 * HOUR;
 
 /** What stands where nothing is known. */
 export const NONE = "–";
@@ -13,7 +16,8 @@ export function count(value) {
   if (!isNumber(value)) return NONE;
   if (Math.abs(value) < 100_000) return whole.format(value);
   const units = ["k", "M", "G", "T"];
-  let scaled = value, unit = "";
+  let scaled = value,
+    unit = "";
   while (Math.abs(scaled) >= 1_000 && units.length > 0) [scaled, unit] = [scaled / 1_000, units.shift()];
   return `${digits(scaled)}${unit}`;
 }
@@ -29,7 +33,8 @@ export function rate(value) {
 export function bytes(value) {
   if (!isNumber(value)) return NONE;
   const units = ["B", "kB", "MB", "GB", "TB"];
-  let scaled = value, unit = 0;
+  let scaled = value,
+    unit = 0;
   while (scaled >= 1_000 && unit < units.length - 1) [scaled, unit] = [scaled / 1_000, unit + 1];
   return `${unit === 0 ? whole.format(scaled) : digits(scaled)} ${units[unit]}`;
 }
@@ -44,7 +49,12 @@ export function took(seconds) {
 /** A length of time, given in ms, in its two largest units: `3 min 20 s`, `2 d 4 h`. */
 export function span(ms) {
   if (!isNumber(ms)) return NONE;
-  const parts = [[DAY, "d"], [HOUR, "h"], [MINUTE, "min"], [SECOND, "s"]];
+  const parts = [
+    [DAY, "d"],
+    [HOUR, "h"],
+    [MINUTE, "min"],
+    [SECOND, "s"],
+  ];
   let left = Math.max(0, Math.round(ms / SECOND) * SECOND);
   const words = [];
   for (const [length, unit] of parts) {

@@ -47,7 +47,13 @@ function draw() {
   const words = spoken(app);
   if (alert.textContent !== words) alert.textContent = words;
   const body = cluster ? VIEWS[view](app, app.actions) : h("p", { class: "empty", key: "wait" }, app.lostSince === null ? "Reading…" : "");
-  patch(page, bar(app, () => logOut("")), lost(app, app.actions.again), redLine(app), h("main", { key: "main", id: "main", tabindex: -1, "aria-label": TITLES[view], class: app.lostSince === null ? view : `${view} stale` }, body));
+  patch(
+    page,
+    bar(app, () => logOut("")),
+    lost(app, app.actions.again),
+    redLine(app),
+    h("main", { key: "main", id: "main", tabindex: -1, "aria-label": TITLES[view], class: app.lostSince === null ? view : `${view} stale` }, body),
+  );
   patch(asking, asked && dialog(asked, app.actions));
   if (asked && !asking.open) asking.showModal();
   if (!asked && asking.open) asking.close();

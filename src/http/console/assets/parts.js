@@ -4,17 +4,49 @@ import { h } from "./dom.js";
 import { count, plural, span } from "./format.js";
 
 const STATE_WORDS = {
-  ready: "ready", joining: "joining", not_ready: "not ready", draining: "draining", leaving: "leaving", unreachable: "unreachable",
-  queued: "queued", offered: "offered", shown: "shown", in_progress: "in progress", completed: "completed", dismissed: "dismissed", expired: "expired", withdrawn: "withdrawn", dropped: "dropped",
+  ready: "ready",
+  joining: "joining",
+  not_ready: "not ready",
+  draining: "draining",
+  leaving: "leaving",
+  unreachable: "unreachable",
+  queued: "queued",
+  offered: "offered",
+  shown: "shown",
+  in_progress: "in progress",
+  completed: "completed",
+  dismissed: "dismissed",
+  expired: "expired",
+  withdrawn: "withdrawn",
+  dropped: "dropped",
 };
 const TONES = {
-  ready: "good", unreachable: "bad", not_ready: "bad", draining: "busy", leaving: "busy", joining: "busy",
-  completed: "good", dropped: "bad", expired: "dim", withdrawn: "dim", dismissed: "dim", queued: "plain", offered: "busy", shown: "busy", in_progress: "busy",
+  ready: "good",
+  unreachable: "bad",
+  not_ready: "bad",
+  draining: "busy",
+  leaving: "busy",
+  joining: "busy",
+  completed: "good",
+  dropped: "bad",
+  expired: "dim",
+  withdrawn: "dim",
+  dismissed: "dim",
+  queued: "plain",
+  offered: "move",
+  shown: "move",
+  in_progress: "move",
 };
 
 /** A state in its colour; the word says it too. */
 export function badge(state) {
   return h("span", { class: `badge ${TONES[state] ?? "plain"}` }, STATE_WORDS[state] ?? state);
+}
+
+/** What happened, in the colour of the state that it leads to. */
+export function happening(outcome) {
+  const tone = outcome === "step" ? "move" : (TONES[outcome] ?? "plain");
+  return h("span", { class: `badge ${tone}` }, outcome.replaceAll("_", " "));
 }
 
 /** A heading of a part of a view, with what stands beside it. */
@@ -48,11 +80,19 @@ export function until(at, now) {
 
 /** A big number with its label. */
 export function tile(label, value, more) {
-  return h("div", { class: "tile", key: label }, h("dt", {}, label), h("dd", {}, h("b", {}, typeof value === "number" ? count(value) : value), more && h("span", {}, more)));
+  return h(
+    "div",
+    { class: "tile", key: label },
+    h("dt", {}, label),
+    h("dd", {}, h("b", {}, typeof value === "number" ? count(value) : value), more && h("span", {}, more)),
+  );
 }
 
 /** The list of what is the matter. */
 export function troubles(list) {
-  return h("ul", { class: "troubles" }, list.map(({ id, level, what, more, todo }) =>
-    h("li", { key: id, class: level }, h("b", {}, `${what}.`), " ", more, h("span", { class: "todo" }, todo))));
+  return h(
+    "ul",
+    { class: "troubles" },
+    list.map(({ id, level, what, more, todo }) => h("li", { key: id, class: level }, h("b", {}, `${what}.`), " ", more, h("span", { class: "todo" }, todo))),
+  );
 }

@@ -32,7 +32,8 @@ export async function read(api, search) {
 }
 
 async function pages(api, { id, pages: wanted }) {
-  let deliveries = [], cursor = null;
+  let deliveries = [],
+    cursor = null;
   for (let page = 0; page < Math.min(wanted, PAGES_MAX); page += 1) {
     const answer = await api.get(`${path(id)}/engagements?limit=${PAGE}${cursor === null ? "" : `&after=${cursor}`}`);
     deliveries = [...deliveries, ...answer.deliveries];

@@ -16,20 +16,41 @@ export function sorted(rows, column, descending) {
 
 /**
  * A table. `id`: its place among the sorts; `caption`: what it is, for who can't see it; `columns`: `{key, label, title?, number?, sort?, cell}`; `rowKey`, `rowClass?`, `detail?`: of a row
- * (`detail` gives what stands in a line of its own below it, or nothing); `sorts`: `{get(id), set(id, sort)}`; `empty`: what is said when there are no rows.
+ * (`detail` gives what stands in a line of its own below it, or nothing); `sorts`: `{get(id), set(id, sort)}`; `empty`: what is said when there are no rows; `first?`: how it is sorted at first.
  */
-export function table({ id, caption, columns, rows, rowKey, rowClass, detail, sorts, empty }) {
-  const sort = sorts.get(id) ?? { key: columns[0].key, descending: false };
+export function table({ id, caption, columns, rows, rowKey, rowClass, detail, sorts, empty, first }) {
+  const sort = sorts.get(id) ?? first ?? { key: columns[0].key, descending: false };
   const column = columns.find(({ key, sort: by }) => by && key === sort.key);
   const shown = column ? sorted(rows, column, sort.descending) : rows;
   const body = shown.flatMap((row) => {
     const below = detail?.(row);
-    const line = h("tr", { key: rowKey(row), class: rowClass?.(row) }, columns.map((one, index) => cell(one, row, index)));
+    const line = h(
+      "tr",
+      { key: rowKey(row), class: rowClass?.(row) },
+      columns.map((one, index) => cell(one, row, index)),
+    );
     return below ? [line, h("tr", { key: `${rowKey(row)} below`, class: "below" }, h("td", { colspan: columns.length }, below))] : [line];
   });
   if (rows.length === 0) return h("p", { class: "empty", key: id }, empty);
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption, key: id },
-    h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, columns.map((one) => head(one, sort, (next) => sorts.set(id, next))))), h("tbody", {}, body)));
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption, key: id },
+    h(
+      "table",
+      {},
+      h("caption", { class: "unseen" }, caption),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          columns.map((one) => head(one, sort, (next) => sorts.set(id, next))),
+        ),
+      ),
+      h("tbody", {}, body),
+    ),
+  );
 }
 
 function head({ key, label, title, number, sort: by }, sort, change) {
@@ -38,7 +59,11 @@ function head({ key, label, title, number, sort: by }, sort, change) {
   if (!by) return h("th", props, label);
   const next = { key, descending: isSorted ? !sort.descending : Boolean(number) };
   const arrow = h("span", { class: "arrow", "aria-hidden": "true" }, isSorted ? (sort.descending ? "↓" : "↑") : "");
-  return h("th", { ...props, "aria-sort": isSorted ? (sort.descending ? "descending" : "ascending") : undefined }, h("button", { type: "button", onclick: () => change(next) }, label, arrow));
+  return h(
+    "th",
+    { ...props, "aria-sort": isSorted ? (sort.descending ? "descending" : "ascending") : undefined },
+    h("button", { type: "button", onclick: () => change(next) }, label, arrow),
+  );
 }
 
 function cell({ number, cell: show, key }, row, index) {

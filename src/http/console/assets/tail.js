@@ -55,7 +55,7 @@ export class Follower {
   }
 
   async #follow(signal) {
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted;) {
       try {
         for await (const { id, event, data } of this.#api.events("v1/outcomes?limit=500", { after: this.#cursor, signal })) {
           if (event === "error") throw new Refused(410, JSON.parse(data));

@@ -39,8 +39,8 @@ function shardAfter(before, shard, now) {
   return {
     term: Math.max(shard.term, before?.term ?? 0),
     terms: isNewTerm ? [...terms, now].slice(-TERMS_MAX) : terms,
-    leaderlessSince: shard.leader === null ? before?.leaderlessSince ?? now : null,
-    behindSince: isBehind ? before?.behindSince ?? now : null,
+    leaderlessSince: shard.leader === null ? (before?.leaderlessSince ?? now) : null,
+    behindSince: isBehind ? (before?.behindSince ?? now) : null,
   };
 }
 
