@@ -278,7 +278,8 @@ impl Outbox for Line {
 }
 
 impl Queue {
-    fn put(&mut self, batch: Batch) {
+    fn put(&mut self, mut batch: Batch) {
+        batch.fit();
         self.messages_count += batch.count();
         self.bytes += batch.len_bytes();
         self.batches.push_back(batch);

@@ -55,6 +55,7 @@ fn moving() -> Vec<Odd> {
         ("hidden, and the withdraw was lost with a link", hidden().fault("n2", Fault::Loss).offer(2, 1).fault("n2", Fault::Heal)),
         ("put off by its holder", two().dismiss(1).dismissed(1, "offered").wait(20).offer(2, 1)),
         ("closed before the other had it, after it was decided", closed_meanwhile()),
+        ("withdrawn by its edge, whose lease was over, after the move was decided", withdrawn_meanwhile()),
         ("a replaced connection", Sample::held().hello(3).then(ended(1, Some(4409)))),
         ("shared by two devices", shared()),
         (
@@ -182,6 +183,12 @@ fn hidden() -> Sample {
 
 fn hidden_and_dead() -> Sample {
     hidden().end(1, Leave::Lost).offer(2, 1)
+}
+
+fn withdrawn_meanwhile() -> Sample {
+    let sample = Sample::held().hello(2);
+    let at = sample.at();
+    sample.wait(50).withdraw(1, "moved").offer_at(2, 1, at)
 }
 
 fn closed_meanwhile() -> Sample {

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::support::cluster::{Cluster, Roster};
 use crate::support::whole_number_from;
 use engage::history::key::Key;
-use engage::history::record::{Entry, Fault, What};
+use engage::history::record::{Clocks, Entry, Fault, What};
 use engage::history::recorder::Recorder;
 use engage::history::{self, Verdict};
 use serde_json::Value;
@@ -167,11 +167,10 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The same, where ledger time may be stamped from clocks that are so far behind: then the history's own clock is taken to be as late, so that ledger time is
-    /// never before it.
-    pub fn stamped_behind(mut self, by_ms: u64) -> Ended {
+    /// The same, of nodes whose clocks do not agree with each other, nor with the one that the history was taken down by.
+    pub fn with_clocks_apart(mut self) -> Ended {
         if let Some(Entry { what: What::Run(run), .. }) = self.entries.first_mut() {
-            run.wall_ms -= by_ms;
+            run.clocks = Clocks::Apart;
         }
         self
     }
