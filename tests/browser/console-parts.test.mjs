@@ -102,10 +102,10 @@ test("the history is bounded, and a silence is a gap", () => {
 });
 
 test("a chart's axis, span, line and table follow the points", () => {
-  assert.deepEqual([0, 0.0007, 1, 3, 30, 51, 999].map(roundUp), [1, 0.001, 1, 5, 50, 100, 1_000]);
+  assert.deepEqual([0, 0.0007, 1, 3, 30, 51, 999].map(roundUp), [1, 0.0008, 1, 4, 40, 60, 1_000]);
   const points = [{ at: 0, a: 0 }, { at: 10_000, a: 5 }, { at: 20_000 }, { at: 30_000, a: 10 }];
   assert.deepEqual([spanOf([], 0), spanOf(points, 61_000), spanOf(points, 700_000)], [60_000, 120_000, 600_000]);
-  assert.equal(path(points, "a", { from: 0, to: 60_000, top: 10 }), "M0.0 120.0L100.0 60.0M300.0 0.0");
+  assert.equal(path(points, "a", { from: 0, to: 60_000, top: 10 }), "M0.0 120.0L100.0 60.0M300.0 0.0h0.1");
   assert.equal(closest(points, 19_000).at, 10_000, "a gap has no values");
   assert.equal(closest([], 1), null);
   const many = Array.from({ length: 100 }, (_, at) => ({ at, a: 1 }));

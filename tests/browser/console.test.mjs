@@ -298,5 +298,5 @@ test("when the node that serves the page dies, the page says so, leads to the ot
     .click()
     .catch(() => {});
   await page.getByText("has not answered since").waitFor({ state: "detached", timeout: 30_000 });
-  await page.getByText("live, by n1").waitFor();
+  await page.getByText("live from n1").waitFor();
 });

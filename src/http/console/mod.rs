@@ -13,10 +13,10 @@ use files::{FILES, PAGE};
 
 /// Adds the page and its parts.
 pub fn routes(app: &mut web::ServiceConfig) {
-    let only_get = |path: &str| web::resource(path).default_service(problem::other_methods("GET, HEAD"));
+    let only_get = |path: &str| web::resource(path).default_service(problem::other_methods("GET"));
     let with = |path: &str, asset: &'static Asset| {
         let serve = move |request: HttpRequest| async move { answer(asset, request.headers()) };
-        only_get(path).route(web::get().to(serve)).route(web::head().to(serve))
+        only_get(path).route(web::get().to(serve))
     };
     app.service(with("/console", &PAGE)).service(only_get("/console/").route(web::get().to(to_page)));
     for (name, asset) in FILES.iter() {

@@ -16,12 +16,12 @@ export function spanOf(points, now) {
   return SPANS.find((span) => age <= span) ?? SPANS.at(-1);
 }
 
-/** A round number that is at least `value`: 1, 2, 2.5 or 5 times a power of ten. */
+/** A round number that is at least `value`: 1, 2, 4, 6 or 8 times a power of ten. */
 export function roundUp(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  const factor = [1, 2, 2.5, 5, 10].find((it) => it * power >= value * (1 - 1e-9)) ?? 10;
-  return factor * power;
+  const factor = [1, 2, 4, 6, 8, 10].find((it) => it * power >= value * (1 - 1e-9)) ?? 10;
+  return Number((factor * power).toPrecision(3));
 }
 
 /** The largest value of some fields. */
@@ -33,20 +33,19 @@ export function highest(points, fields) {
 
 /** The line of one field as the data of an SVG path, from `from` to `to` in time and from 0 to `top`; a value that isn't known breaks it. */
 export function path(points, field, { from, to, top }) {
-  let data = "",
-    isDown = false;
+  const stretches = [[]];
   for (const point of points) {
     const value = point[field];
     if (value === null || value === undefined || point.at < from) {
-      isDown = false;
+      if (stretches.at(-1).length > 0) stretches.push([]);
       continue;
     }
     const x = ((point.at - from) / (to - from)) * WIDTH;
     const y = HEIGHT - (value / top) * HEIGHT;
-    data += `${isDown ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-    isDown = true;
+    stretches.at(-1).push(`${x.toFixed(1)} ${y.toFixed(1)}`);
   }
-  return data;
+  // A point that stands alone is a line too short to see, with round ends.
+  return stretches.map((places) => (places.length === 0 ? "" : `M${places.join("L")}${places.length === 1 ? "h0.1" : ""}`)).join("");
 }
 
 /** The point that lies closest to a time, among those that have values. */

@@ -8,7 +8,7 @@ const LABELS = { overview: "Overview", nodes: "Nodes", shards: "Shards", users: 
 
 export function bar(app, logOut) {
   const { view, figures, lostSince } = app;
-  const state = lostSince !== null ? ["bad", "no answer"] : ["good", `live, by ${figures?.node ?? "this node"}`];
+  const state = lostSince !== null ? ["bad", "no answer"] : ["good", `live from ${figures?.node ?? "this node"}`];
   return h(
     "header",
     { class: "bar", key: "bar" },

@@ -65,7 +65,7 @@ export function drainProgress({ first, left }) {
 
 /** A ratio as a small bar with its words. */
 export function meter(part, text) {
-  return h("span", { class: `meter ${part >= 0.95 ? "bad" : part >= 0.8 ? "busy" : ""}`, vars: { "--part": String(Math.min(1, Math.max(0, part))) } }, text);
+  return h("span", { class: `meter ${part >= 0.95 ? "bad" : part >= 0.9 ? "busy" : ""}`, vars: { "--part": String(Math.min(1, Math.max(0, part))) } }, text);
 }
 
 /** A label and a value, as a term and its description. */

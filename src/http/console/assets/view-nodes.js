@@ -111,7 +111,7 @@ function drain({ memory }, node, actions) {
   const done = "It is safe to stop it for maintenance now, or to remove it for good. Started again, it takes part as before.";
   return h(
     "section",
-    { class: "card drain", key: `drain ${node.name}`, "aria-label": `Drain of ${node.name}` },
+    { class: progress.isDone ? "card drain done" : "card drain", key: `drain ${node.name}`, "aria-label": `Drain of ${node.name}` },
     h(
       "div",
       {},
