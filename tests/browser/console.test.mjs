@@ -244,7 +244,7 @@ test("a node that is drained gives its leaders and clients away before one's eye
   await goTo("Nodes");
   await page.getByRole("button", { name: "Drain n2" }).click();
   await page.getByRole("dialog", { name: "Drain n2?" }).getByText("told to connect elsewhere").waitFor();
-  await shots("drain-question");
+  await shot(page, "console-drain-question-wide-light");
   await page.getByRole("dialog").getByRole("button", { name: "Drain n2" }).click();
   const panel = page.getByRole("region", { name: "Drain of n2" });
   await panel.waitFor();
@@ -273,7 +273,7 @@ test("a node that dies makes the red line, on every view, in words with what to 
   await until("it is told to who can't see it", async () => (await alert()).includes("n3 can't be reached"));
   await row("Nodes of the cluster", "n3").getByText("unreachable").waitFor();
   await until("the links to it are down", async () => (await page.getByRole("cell", { name: "down" }).count()) === 2);
-  await shots("node-dead");
+  await shot(page, "console-node-dead-wide-light");
   await goTo("Overview");
   const told = page.getByRole("main").getByText("n3 can't be reached.");
   await told.waitFor();

@@ -30,6 +30,11 @@ impl Asset {
         Asset { name, text }
     }
 
+    /// Its name in the folder.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// What names this content, and no other.
     pub fn tag(&self) -> String {
         format!("\"{:032x}\"", xxh3_128(self.text.as_bytes()))

@@ -6,11 +6,11 @@ use super::asset::Asset;
 pub static PAGE: Asset = Asset::new("index.html", include_str!("assets/index.html"));
 
 macro_rules! files {
-    ($($name:literal),* $(,)?) => { &[$(($name, Asset::new($name, include_str!(concat!("assets/", $name))))),*] };
+    ($($name:literal),* $(,)?) => { &[$(Asset::new($name, include_str!(concat!("assets/", $name)))),*] };
 }
 
 /// What lies under it.
-pub static FILES: &[(&str, Asset)] = files![
+pub static PARTS: &[Asset] = files![
     "api.js",
     "app.js",
     "base.css",

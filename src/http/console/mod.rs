@@ -9,20 +9,26 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::problem::{self, Problem};
 use asset::Asset;
-use files::{FILES, PAGE};
+use files::{PAGE, PARTS};
 
 /// Adds the page and its parts.
 pub fn routes(app: &mut web::ServiceConfig) {
     let only_get = |path: &str| web::resource(path).default_service(problem::other_methods("GET"));
-    let with = |path: &str, asset: &'static Asset| {
-        let serve = move |request: HttpRequest| async move { answer(asset, request.headers()) };
-        only_get(path).route(web::get().to(serve))
-    };
-    app.service(with("/console", &PAGE)).service(only_get("/console/").route(web::get().to(to_page)));
-    for (name, asset) in FILES.iter() {
-        app.service(with(&format!("/console/{name}"), asset));
+    app.service(only_get("/console").route(web::get().to(page)))
+        .service(only_get("/console/").route(web::get().to(to_page)))
+        .service(only_get("/console/{part:.*}").route(web::get().to(part)));
+}
+
+async fn page(request: HttpRequest) -> HttpResponse {
+    answer(&PAGE, request.headers())
+}
+
+async fn part(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let asset = PARTS.iter().find(|asset| Some(asset.name()) == request.match_info().get("part"));
+    match asset {
+        Some(asset) => Ok(answer(asset, request.headers())),
+        None => problem::no_route(request).await,
     }
-    app.service(web::resource("/console/{rest:.*}").default_service(web::to(problem::no_route)));
 }
 
 /// The parts are named relative to `/console`, so that a proxy may put the node under a path of its own.

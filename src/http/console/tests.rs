@@ -20,7 +20,7 @@ fn header<'a>(answer: &'a ServiceResponse, name: &str) -> &'a str {
 
 #[actix_web::test]
 async fn every_part_is_served_with_its_type_and_a_policy_that_lets_nothing_else_in() {
-    let parts = FILES.iter().map(|(name, _)| format!("/console/{name}"));
+    let parts = PARTS.iter().map(|asset| format!("/console/{}", asset.name()));
     for path in parts.chain(["/console".to_owned()]) {
         let answer = send(TestRequest::with_uri(&path)).await;
         assert_eq!(answer.status(), 200, "{path}");
@@ -81,7 +81,7 @@ fn every_file_of_the_folder_is_in_the_binary() {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     // That one tells Node how the unit tests are to read the others.
     let there: BTreeSet<String> = names.filter(|name| name != "package.json").collect();
-    let known = FILES.iter().map(|(name, _)| (*name).to_owned()).chain(["index.html".to_owned()]);
+    let known = PARTS.iter().map(|asset| asset.name().to_owned()).chain(["index.html".to_owned()]);
     assert_eq!(known.collect::<BTreeSet<_>>(), there);
 }
 
@@ -93,7 +93,8 @@ fn the_page_has_nothing_inline_and_nothing_from_elsewhere() {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
     assert!(page.matches("<script").count() == page.matches("<script type=\"module\" src=\"").count(), "a script stands in the page");
-    for (name, asset) in FILES {
+    for asset in PARTS {
+        let name = asset.name();
         let text = String::from_utf8(asset.body().to_vec()).unwrap();
         let text = text.replace("http://www.w3.org/", "");
         for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "localStorage", "@import", "url(http"]
