@@ -9,25 +9,29 @@ export function users(app, actions) {
   const { search, now } = app;
   return [
     h(
-      "form",
-      { class: "card search", role: "search", key: "search", onsubmit: actions.search },
-      h("label", { for: "user" }, "User"),
-      h("input", {
-        id: "user",
-        name: "user",
-        type: "search",
-        autocomplete: "off",
-        autocapitalize: "off",
-        spellcheck: "false",
-        placeholder: "id of the user, as publishers name them",
-        maxlength: 128,
-        required: true,
-        value: search.typed ?? search.id ?? "",
-        oninput: actions.typeUser,
-      }),
-      h("button", { class: "main" }, "Find"),
+      "div",
+      { key: "search" },
+      h(
+        "form",
+        { class: "card search", role: "search", onsubmit: actions.search },
+        h("label", { for: "user" }, "User"),
+        h("input", {
+          id: "user",
+          name: "user",
+          type: "search",
+          autocomplete: "off",
+          autocapitalize: "off",
+          spellcheck: "false",
+          placeholder: "id of the user, as publishers name them",
+          maxlength: 128,
+          required: true,
+          value: search.typed ?? search.id ?? "",
+          oninput: actions.typeUser,
+        }),
+        h("button", { class: "main" }, "Find"),
+      ),
+      h("div", { class: "saying", "aria-live": "polite" }, search.said && h("p", { class: `card said ${search.isBad ? "bad" : ""}` }, search.said)),
     ),
-    h("div", { key: "found", class: "saying", "aria-live": "polite" }, search.said && h("p", { class: `card said ${search.isBad ? "bad" : ""}` }, search.said)),
     ...(search.user ? found(search, now, actions) : []),
   ];
 }
