@@ -3,6 +3,7 @@
 pub mod backup;
 mod bridges;
 mod clustered;
+mod figures;
 mod files;
 pub mod inner;
 mod joining;

@@ -11,6 +11,8 @@ pub mod health;
 pub mod cluster;
 pub mod backup;
 pub mod replicas;
+pub mod figures;
+pub mod console;
 pub mod routes;
 pub mod state;
 pub mod again;
