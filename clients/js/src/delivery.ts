@@ -1,158 +1,106 @@
 /**
  * One delivery, as an app holds it. It says what the person does with it, and changes as the server says.
  */
-import { Emitter } from "./emitter.ts";
+import { createEmitter } from "./emitter.ts";
 import { failure } from "./error.ts";
 import type { Word } from "./outbox.ts";
-import type { Claim, Confirmed, Delivery, DeliveryEvents, DeliveryState, WithdrawReason } from "./types.ts";
+import type { Confirmed, Delivery, DeliveryEvents, WithdrawReason } from "./types.ts";
 import { DATA_MAX_BYTES, type OfferMessage, type ProgressMessage, sizeOf } from "./wire.ts";
 
-/** What a delivery needs of the tab that shows it. */
+/** What a delivery needs of the page that shows it. */
 export interface Shower {
   /** Rejects only for good. */
   say(word: Word): Promise<Confirmed>;
-  /** It is off the screen, or changed. */
-  left(delivery: Shown): void;
-  changed(): void;
+  /** It is off the screen. */
+  left(): void;
 }
 
-export class Shown implements Delivery {
-  readonly id: string;
-  readonly window: string;
-  readonly scope: "user" | "device";
-  readonly steps: number;
-  readonly settleOn: "shown" | "completed";
-  readonly payload: unknown;
-  readonly priority: number;
-  readonly resumed: boolean;
-  readonly expiresInMs: number;
-  readonly signal: AbortSignal;
-  offer: number;
-  nextStep: number;
-  data: unknown;
-  state: DeliveryState = "offered";
-  /** The app has said all there is to say: with the confirm it leaves the screen. */
-  isDone = false;
-  /** The server's last word, once it is settled. */
-  private last?: Confirmed;
-  private unanswered = 0;
-  private readonly abort = new AbortController();
-  private readonly emitter = new Emitter<DeliveryEvents>();
-
-  constructor(
-    /** As it came; with the progress since, it is what another tab goes on with. */
-    private message: OfferMessage,
-    private readonly shower: Shower,
-  ) {
-    this.id = message.id;
-    this.window = message.window;
-    this.scope = message.scope;
-    this.steps = message.steps;
-    this.settleOn = message.settle_on;
-    this.payload = message.payload;
-    this.priority = message.priority;
-    this.expiresInMs = message.expires_in_ms;
-    this.resumed = message.step > 1 || message.data !== null;
-    this.offer = message.offer;
-    this.nextStep = message.step;
-    this.data = message.data;
-    this.signal = this.abort.signal;
-  }
-
-  /** Settled. */
-  get isOver(): boolean {
-    return !!this.last;
-  }
-
-  get pending(): boolean {
-    return this.unanswered > 0;
-  }
-
-  shown(): Promise<Confirmed> {
-    return this.say({ step: 0 });
-  }
-
-  step(step: number, data?: unknown): Promise<Confirmed> {
-    return this.say({ step, data });
-  }
-
-  complete(data?: unknown): Promise<Confirmed> {
-    return this.say({ step: this.steps, data });
-  }
-
-  dismiss(): Promise<Confirmed> {
-    const answer = this.say({});
-    this.close();
-    return answer;
-  }
-
-  claim(): Promise<Claim> {
-    return quiet(this.shown().then((confirmed) => ({ ...confirmed, show: !this.signal.aborted && (confirmed.yours || !confirmed.settled) })));
-  }
-
-  close(): void {
-    this.shower.left(this);
-  }
-
-  on<Name extends keyof DeliveryEvents>(name: Name, listener: (event: DeliveryEvents[Name]) => void): () => void {
-    return this.emitter.on(name, listener);
-  }
-
-  /** For another tab. */
-  asOffer(): OfferMessage {
-    return { ...this.message, offer: this.offer, step: this.nextStep, data: this.data };
-  }
-
+/** A delivery, and what its page knows and does beside. */
+export interface Shown {
+  readonly delivery: Delivery;
+  /** For another tab; none when it is settled. */
+  offer(): OfferMessage | undefined;
   /** The server offers it again, or tells how far another device is. Returns whether that is news. */
-  progressed({ step, data }: ProgressMessage): boolean {
-    if (step < this.nextStep - 1 || (step === this.nextStep - 1 && JSON.stringify(data) === JSON.stringify(this.data))) return false;
-    this.nextStep = step + 1;
-    this.data = data;
-    this.emitter.emit("progress", undefined);
-    return true;
-  }
-
-  confirmed(confirmed: Confirmed, data: unknown): void {
-    this.state = confirmed.state;
-    this.nextStep = Math.max(this.nextStep, confirmed.step + 1);
-    if (data !== undefined) this.data = data;
-    if (confirmed.settled) this.last = confirmed;
-    this.emitter.emit("confirm", confirmed);
-  }
-
-  withdrawn(reason: WithdrawReason): void {
-    if (reason === "expired" || reason === "withdrawn") this.state = reason;
-    this.abort.abort(reason);
-    if (reason === "expired") this.emitter.emit("expire", undefined);
-    this.emitter.emit("withdraw", reason);
-  }
-
-  private say({ step, data }: Omit<Word, "id" | "window">): Promise<Confirmed> {
-    const { id, window, steps, last } = this;
-    if (last) {
-      if (step !== 0) this.close();
-      return Promise.resolve(last);
-    }
-    if (step !== undefined && !(Number.isInteger(step) && step >= 0 && step <= steps)) {
-      return quiet(Promise.reject(failure("step_out_of_range", `${id} has steps from 0 to ${steps}, not ${step}`)));
-    }
-    if (data !== undefined && sizeOf(JSON.stringify(data) ?? "") > DATA_MAX_BYTES) {
-      return quiet(Promise.reject(failure("too_large", `data has at most ${DATA_MAX_BYTES} bytes`)));
-    }
-    this.isDone ||= step === steps;
-    this.unanswered++;
-    const done = (): void => {
-      this.unanswered--;
-      this.shower.changed();
-    };
-    const answer = this.shower.say({ id, window, step, data });
-    answer.then(done, done);
-    return quiet(answer);
-  }
+  progressed(message: Pick<ProgressMessage, "step" | "data">): boolean;
+  /** Returns whether it leaves the screen by that: a survey does, and a banner of which the app has said that it is over. */
+  confirmed(confirmed: Confirmed, data: unknown): boolean;
+  withdrawn(reason: WithdrawReason): void;
 }
 
-/** Who does not look at the promise, does not have to catch it: it is an `error` event, too. */
+type Changing = { -readonly [Name in keyof Delivery]: Delivery[Name] };
+
+/** Who does not look at the promise does not have to catch it: what went wrong is an `error` event, too. */
 function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
+}
+
+export function createDelivery(message: OfferMessage, shower: Shower): Shown {
+  const { type: _type, at: _at, settle_on: settleOn, expires_in_ms: expiresInMs, step: nextStep, ...same } = message;
+  const { id, window, steps } = same;
+  const abort = new AbortController();
+  const { on, emit } = createEmitter<DeliveryEvents>();
+  /** The server's last word, once it is settled. */
+  let last: Confirmed | undefined;
+  let isDone = false;
+
+  const say = (step: number | undefined, data?: unknown): Promise<Confirmed> => {
+    if (last) return Promise.resolve(last);
+    // One that is refused must not take the place of one that is not, nor may one be kept for ever that fits into no frame.
+    if (step !== undefined && !(step >= 0 && step <= steps)) return quiet(Promise.reject(failure("step_out_of_range")));
+    if (sizeOf(JSON.stringify(data) ?? "") > DATA_MAX_BYTES) return quiet(Promise.reject(failure("too_large")));
+    const told = (confirmed: Confirmed): Confirmed => {
+      delivery.state = confirmed.state;
+      return confirmed;
+    };
+    return quiet(shower.say({ id, window, step, data }).then(told));
+  };
+
+  const leaving = (step: number | undefined, data?: unknown): Promise<Confirmed> => {
+    isDone = true;
+    if (last || step === undefined) shower.left();
+    return say(step, data);
+  };
+
+  const delivery: Changing = {
+    ...same,
+    settleOn,
+    expiresInMs,
+    nextStep,
+    resumed: nextStep > 1 || same.data !== null,
+    state: "offered",
+    signal: abort.signal,
+    on,
+    shown: () => say(0),
+    step: (step, data) => (step === steps ? leaving : say)(step, data),
+    complete: (data) => leaving(steps, data),
+    dismiss: () => leaving(undefined),
+    claim: () => quiet(say(0).then((confirmed) => ({ ...confirmed, show: !abort.signal.aborted && (confirmed.yours || !confirmed.settled) }))),
+    close: shower.left,
+  };
+
+  return {
+    delivery,
+    offer: () => (last ? undefined : { ...message, offer: delivery.offer, step: delivery.nextStep, data: delivery.data }),
+    progressed({ step, data }) {
+      if (step < delivery.nextStep - 1 || (step === delivery.nextStep - 1 && JSON.stringify(data) === JSON.stringify(delivery.data))) return false;
+      delivery.nextStep = step + 1;
+      delivery.data = data;
+      emit("progress", undefined);
+      return true;
+    },
+    confirmed(confirmed, data) {
+      delivery.state = confirmed.state;
+      delivery.nextStep = Math.max(delivery.nextStep, confirmed.step + 1);
+      delivery.data = data ?? delivery.data;
+      if (confirmed.settled) last = confirmed;
+      emit("confirm", confirmed);
+      return confirmed.settled && (isDone || settleOn === "completed");
+    },
+    withdrawn(reason) {
+      abort.abort(reason);
+      if (reason === "expired") emit("expire", undefined);
+      emit("withdraw", reason);
+    },
+  };
 }

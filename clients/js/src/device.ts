@@ -2,25 +2,17 @@
  * This device, as the server knows it: one line, one outbox, whatever is on the screens of its tabs. Where tabs act as one device, one of them runs it; each tab talks to it
  * by {@link FromTab} and hears {@link ToTab}.
  */
-import { wordsOf } from "./error.ts";
 import type { Found } from "./environment.ts";
 import { ALL, type FromTab, type ToTab } from "./hub.ts";
-import { Line } from "./line.ts";
-import { type Entry, Outbox, type Word } from "./outbox.ts";
-import { Pace, PACE_MS } from "./pace.ts";
-import { Screen } from "./screen.ts";
+import { createLine, type Line } from "./line.ts";
+import { type Answer, createOutbox, type Word, wordOf } from "./outbox.ts";
+import { createScreen } from "./screen.ts";
 import type { Kept } from "./storage.ts";
 import { claimsOf } from "./token.ts";
-import type { Options, State, Welcome } from "./types.ts";
+import type { Options, State } from "./types.ts";
 import { addressOf } from "./websocket.ts";
-import { type ClientMessage, CLIENT, FRAME_MAX_BYTES, type ServerMessage, sizeOf, type WelcomeMessage } from "./wire.ts";
+import { type ClientMessage, CLIENT, FRAME_MAX_BYTES, type ServerMessage, sizeOf } from "./wire.ts";
 import { windowOf } from "./words.ts";
-import type { Answer } from "./outbox.ts";
-
-/** Most `seen`s that wait for a connection; more are dropped, the oldest first: they are worth little late. */
-const SEEN_MAX = 64;
-const RETRY_FIRST_MS = 1_000;
-const RETRY_MAX_MS = 30_000;
 
 export interface DeviceEvents {
   /** The id to take, where neither the app nor the token says one. */
@@ -30,308 +22,244 @@ export interface DeviceEvents {
   tell(tab: string, message: ToTab): void;
 }
 
-export class Device {
+export interface Device {
   readonly line: Line;
-  private outbox = new Outbox();
-  private readonly screen = new Screen(() => this.outbox);
-  private readonly pace: Pace;
-  private state!: State;
-  private user?: string;
-  private id = "";
-  /** The user and, where it is given, the device that the outbox is kept for. */
-  private room = "";
-  private welcome?: Welcome;
-  private seen: string[] = [];
-  private toldVisible = true;
-  private helloRefs: number[] = [];
-  private retryMs = RETRY_FIRST_MS;
-  private pumpTimer?: unknown;
-  private saving?: Promise<void>;
-  private isDirty = false;
-
-  constructor(
-    private readonly options: Options,
-    private readonly environment: Found,
-    private readonly store: Kept,
-    private readonly events: DeviceEvents,
-  ) {
-    this.pace = new Pace(environment.now());
-    this.line = new Line(
-      options,
-      environment,
-      store,
-      {
-        state: (state) => this.changed(state),
-        identify: (token) => this.identify(token),
-        hello: () => this.hello(),
-        welcome: (message) => this.welcomed(message),
-        message: (message) => this.heard(message),
-        traffic: (direction, message) =>
-          this.events.tell(ALL, { type: "traffic", traffic: { direction, at: environment.now(), message: "token" in message ? { ...message, token: "…" } : { ...message } } }),
-        failed: (thrown) => this.failed("client", wordsOf(thrown), true),
-      },
-      () => this.id,
-    );
-  }
-
   /** A tab says something. */
-  receive(from: string, message: FromTab): void {
-    if (message.type === "say") this.say(from, message.n, message.word);
-    else if (message.type === "here") this.here(from, message);
-    else if (message.type === "gone") this.gone(from);
-    else if (message.type === "seen") {
-      this.seen = [...this.seen, message.id].slice(-SEEN_MAX);
-      this.pump();
-    } else this.line.machine.restart();
-  }
-
+  receive(from: string, message: FromTab): void;
   /** The page goes: says what has no confirm in the one way that outlives it. No answer will be heard, so all of it stays in the outbox. */
-  farewell(): void {
-    const { line, environment } = this;
-    const messages = this.fitting(this.outbox.words(), 300 + line.token.length).map(messageOf);
-    if (messages.length && line.token) {
-      environment.sendBeacon?.(addressOf(line.machine.url, "http", "/v1/messages"), JSON.stringify({ token: line.token, device: this.id, messages }));
-    }
-    line.machine.pause();
-  }
-
-  /** Ends it; resolves when what is kept is kept. */
-  async close(): Promise<void> {
-    this.environment.clearTimeout(this.pumpTimer as never);
-    this.line.machine.finish("closed", "closed by the app");
-    await this.saving;
-  }
-
+  farewell(): void;
   /** Others go on: what is kept is in the storage, what is shown is known to the tabs. */
-  forget(): void {
-    this.screen.tabs.clear();
-    this.screen.clear();
-    this.outbox = new Outbox();
-    this.user = undefined;
-  }
+  forget(): void;
+  /** Ends it; resolves when what is kept is kept. */
+  close(): Promise<void>;
+}
 
-  private say(from: string, n: number, word: Word): void {
-    this.outbox.add(word, (answer) => this.events.tell(from, { type: "answer", n, answer }));
-    this.save();
-    this.pump();
-  }
+/** How fast messages may leave: under what a node takes from one connection (50 a second, 256 at once), so that it never refuses one for that. */
+const BURST = 200;
+const PER_MS = 0.04;
+/** How long to wait for room. */
+const PACE_MS = 250;
+/** How long to wait after a refusal that is not for good, and up to as much again. */
+const RETRY_MS = 2_000;
+/** Where an outbox is kept, before the names of its user and device. */
+const KEPT = "engage:outbox:";
 
-  private here(from: string, { visible, since, open, words }: FromTab & { type: "here" }): void {
-    this.screen.tabs.set(from, { visible, since });
-    for (const offer of open) this.screen.hold(offer, from);
-    for (const [n, word] of words) this.say(from, n, word);
-    this.status(from);
-    this.place();
-    this.pump();
-  }
+const messageOf = (word: Word): ClientMessage => ({ type: word.step === undefined ? "dismiss" : "ack", ...wordOf(word) });
 
-  private gone(from: string): void {
-    this.screen.tabs.delete(from);
-    this.place();
-    this.pump();
-  }
+/** As many as a frame holds. */
+const fitting = <T extends Word>(words: readonly T[], usedBytes: number): T[] =>
+  words.filter((word) => (usedBytes += 50 + sizeOf(JSON.stringify(messageOf(word)))) < FRAME_MAX_BYTES);
 
-  private place(): void {
-    for (const { from, to, offer } of this.screen.place()) {
-      if (from !== undefined) this.events.tell(from, { type: "withdraw", id: offer.id, window: offer.window, reason: "moved" });
-      this.events.tell(to, offer);
+export function createDevice(options: Options, environment: Found, store: Kept, { ownId, lead, tell }: DeviceEvents): Device {
+  const { now, random, setTimeout, clearTimeout, sendBeacon } = environment;
+  let outbox = createOutbox();
+  const screen = createScreen(() => outbox);
+  let state: State | undefined;
+  let user: string | undefined;
+  let device = "";
+  /** Where the outbox is kept. */
+  let room = "";
+  let toldVisible = true;
+  let helloRefs: number[] = [];
+  let pumpTimer: unknown;
+  let budget = BURST;
+  let budgetAt = now();
+  let saving: Promise<void> | undefined;
+  let unsaved: [key: string, value: string] | undefined;
+
+  const failed = (code: string, thrown: unknown, retry = true): void => tell(ALL, { type: "error", code, message: `${thrown}`, retry });
+
+  const status = (tab = ALL): void => {
+    if (state) tell(tab, { type: "status", status: { state, user, device, pending: outbox.size() } });
+  };
+
+  const place = (): void =>
+    screen.place((offer, to, from) => {
+      if (from) tell(from, { type: "withdraw", id: offer.id, window: offer.window, reason: "moved" });
+      tell(to, offer);
+    });
+
+  const write = async (): Promise<void> => {
+    for (let next = unsaved; next; next = unsaved) {
+      unsaved = undefined;
+      await store.setItem(...next).catch((thrown) => failed("storage", thrown));
     }
-  }
+    saving = undefined;
+  };
 
-  private changed(state: State): void {
-    this.state = state;
-    this.status();
-    this.pump();
-  }
+  /** Writes one after the other; what changes during one is written by the next. */
+  const save = (): void => {
+    status();
+    if (!user) return;
+    unsaved = [room, JSON.stringify(outbox.words())];
+    saving ??= write();
+  };
 
-  private status(tab = ALL): void {
-    if (!this.state) return;
-    const { state, user, id, outbox, welcome } = this;
-    this.events.tell(tab, { type: "status", status: { state, user, device: id, pending: outbox.size, welcome } });
-  }
+  const pumpIn = (ms: number): void => {
+    clearTimeout(pumpTimer as never);
+    pumpTimer = setTimeout(() => {
+      outbox.again();
+      pump();
+    }, ms);
+  };
 
-  private failed(code: string, message: string, retry: boolean): void {
-    this.events.tell(ALL, { type: "failed", failure: { code, message, retry } });
-  }
+  /** Sends what waits, as fast as it may. */
+  const pump = (): void => {
+    if (line.phase() !== "open") return;
+    budget = Math.min(BURST, budget + (now() - budgetAt) * PER_MS);
+    budgetAt = now();
+    const messages: ClientMessage[] = [];
+    if (screen.isVisible() !== toldVisible) messages.push({ type: "visible", visible: (toldVisible = !toldVisible) });
+    const entries = outbox.unsent(line.count());
+    const leaving = fitting(entries.slice(0, Math.max(0, budget - messages.length)), 0);
+    for (const entry of leaving) {
+      entry.sent = line.count();
+      messages.push({ ...messageOf(entry), ref: entry.ref });
+    }
+    if (entries.length > leaving.length) pumpIn(PACE_MS);
+    budget -= messages.length;
+    if (messages.length) line.send(messages);
+  };
+
+  const say = (from: string, n: number, word: Word): void => {
+    outbox.add(word, (answer) => tell(from, { type: "answer", n, answer }));
+    save();
+    pump();
+  };
+
+  const answered = (answer: Answer, ref: number | undefined): void => {
+    const entry = outbox.find(ref);
+    if (answer.type === "confirm") {
+      const data = entry?.step === answer.step ? entry.data : undefined;
+      screen.confirmed(answer, data, !!entry && entry.step === undefined);
+      tell(ALL, { ...answer, data });
+    } else if (answer.retry) {
+      pumpIn(RETRY_MS * (1 + random()));
+    } else if (!entry?.waiting.length) {
+      // Nobody else hears of it.
+      failed(answer.code, answer.message, false);
+    }
+    outbox.answer(answer, ref);
+    save();
+    place();
+  };
 
   /** What a token says of its user, before it is used. */
-  private async identify(token: string): Promise<void> {
-    const { sub, device } = claimsOf(token);
-    const fixed = this.options.device ?? device;
-    this.id = fixed ?? (this.id || (await this.events.ownId()));
-    if (sub !== this.user) await this.depart();
-    this.room = [sub ?? "", fixed ?? ""].join("\n");
-    await this.events.lead(`engage:${this.line.machine.url}\n${this.room}`);
-    if (sub !== undefined) await this.become(sub);
-  }
+  const identify = async (token: string): Promise<void> => {
+    const { sub, device: bound } = claimsOf(token);
+    const fixed = options.device ?? bound;
+    if (user && sub !== user) return line.finish("other_user", "another user signed in");
+    await lead("engage:" + [[options.url].flat()[0], sub, fixed].join("\n"));
+    if (user) return;
+    device = fixed ?? (await ownId());
+    room = KEPT + [sub, device].join("\n");
+    const kept = (await store.getItem(room).then((text) => JSON.parse(text || "[]") as unknown).catch(() => [])) as Word[];
+    // What is said in this page is newer.
+    for (const word of kept) if (!outbox.ack(word)) outbox.add(word);
+    user = sub;
+  };
 
-  /** Nothing of this user is shown or said any more. */
-  private async depart(): Promise<void> {
-    if (this.user === undefined) return;
-    await this.saving;
-    for (const { id, window } of this.screen.clear()) this.events.tell(ALL, { type: "withdraw", id, window, reason: "closed" });
-    this.outbox = new Outbox();
-    this.user = undefined;
-  }
-
-  private async become(user: string): Promise<void> {
-    if (user === this.user) return;
-    await this.depart();
-    this.user = user;
-    this.outbox.load(await this.kept());
-    this.status();
-  }
-
-  private hello(): ClientMessage {
-    const { line, outbox, options, screen } = this;
+  const hello = (token: string): ClientMessage => {
     const open = screen.open();
     outbox.again();
-    this.toldVisible = screen.isVisible;
-    const isForUser = (claimsOf(line.token).sub ?? this.user) === this.user;
-    const acks = isForUser ? outbox.unsent(line.connection).filter(({ step }) => step !== undefined) : [];
-    const fitting = this.fitting(acks, 500 + line.token.length + sizeOf(JSON.stringify(open)));
-    this.helloRefs = fitting.map((entry) => {
-      entry.sent = line.connection;
+    toldVisible = screen.isVisible();
+    const acks = outbox.unsent(line.count()).filter(({ step }) => step !== undefined);
+    const first = fitting(acks, 500 + token.length + sizeOf(JSON.stringify(open)));
+    helloRefs = first.map((entry) => {
+      entry.sent = line.count();
       return entry.ref;
     });
     return {
       type: "hello",
-      token: line.token,
-      device: this.id,
-      visible: this.toldVisible,
+      token,
+      device,
+      visible: toldVisible,
       max_in_flight: options.maxInFlight,
-      acks: fitting.map(({ id, window, step, data, ref }) => ({ id, window, step, data, ref })),
+      acks: first.map(wordOf),
       open,
       client: CLIENT,
     };
-  }
+  };
 
-  private welcomed(message: WelcomeMessage): void {
-    const { user, device, connection, node } = message;
-    this.welcome = {
-      user,
-      device,
-      connection,
-      node,
-      window: windowOf(message.window),
-      serverTime: message.server_time,
-      heartbeatMs: message.heartbeat_ms,
-      maxInFlight: message.max_in_flight,
-    };
-    message.acks.forEach((answer, index) => this.answered(answer, answer.ref ?? this.helloRefs[index]));
-    if (user !== this.user) void this.become(user).then(() => this.pump());
-  }
-
-  private heard(message: ServerMessage): void {
-    const { screen } = this;
+  const heard = (message: ServerMessage): void => {
     switch (message.type) {
       case "offer": {
         const tab = screen.hold(message);
-        if (tab !== undefined) this.events.tell(tab, message);
-        return this.place();
+        if (tab) tell(tab, message);
+        return place();
       }
       case "confirm":
-        return this.answered(message, message.ref);
+        return answered(message, message.ref);
       case "error":
-        return message.ref === undefined ? this.failed(message.code, message.message, message.retry) : this.answered(message, message.ref);
+        return message.ref === undefined ? failed(message.code, message.message, message.retry) : answered(message, message.ref);
       case "withdraw":
-        if (screen.release(message)) this.events.tell(ALL, message);
+        if (screen.release(message)) tell(ALL, message);
         return;
       case "progress":
         screen.progress(message);
-        return this.events.tell(ALL, message);
+        return tell(ALL, message);
       case "notice":
-        return this.events.tell(screen.active ?? ALL, message);
+        return tell(screen.active() ?? ALL, message);
       case "window":
-        return this.events.tell(ALL, message);
+        return tell(ALL, { type: "window", event: windowOf(message.window) });
     }
-  }
+  };
 
-  private answered(answer: Answer, ref: number | undefined): void {
-    const entry = this.outbox.find(ref);
-    if (answer.type === "confirm") {
-      this.retryMs = RETRY_FIRST_MS;
-      const data = entry?.step === answer.step ? entry.data : undefined;
-      this.screen.confirmed(answer, data, !!entry && entry.step === undefined);
-      this.events.tell(ALL, { ...answer, data });
-    } else if (!answer.retry && !entry?.waiting.length) {
-      // Nobody else hears of it.
-      this.failed(answer.code, answer.message, false);
-    }
-    this.outbox.answer(ref, answer);
-    if (answer.type === "error" && answer.retry) this.pumpIn((this.retryMs = Math.min(RETRY_MAX_MS, this.retryMs * 2)) * (0.5 + this.environment.random() / 2));
-    this.save();
-    this.place();
-  }
+  const line: Line = createLine(options, environment, store, {
+    state(next) {
+      state = next;
+      status();
+      pump();
+    },
+    identify,
+    hello,
+    welcome: ({ acks }) => acks.forEach((answer, index) => answered(answer, helloRefs[index])),
+    message: heard,
+    traffic(direction, message) {
+      tell(ALL, { type: "message", event: { direction, at: now(), message: "token" in message ? { ...message, token: "…" } : { ...message } } });
+    },
+    failed: (thrown) => failed("no_token", thrown),
+    device: () => device,
+  });
 
-  /** As many as a frame holds. */
-  private fitting<T extends Word>(words: readonly T[], usedBytes: number): T[] {
-    let bytes = usedBytes;
-    return words.filter((word) => (bytes += 40 + sizeOf(JSON.stringify(word))) < FRAME_MAX_BYTES);
-  }
-
-  /** Sends what waits, as fast as it may. */
-  private pump(): void {
-    const { line, outbox, screen } = this;
-    if (line.machine.phase !== "open") return;
-    const messages: ClientMessage[] = [];
-    if (screen.isVisible !== this.toldVisible) messages.push({ type: "visible", visible: (this.toldVisible = screen.isVisible) });
-    const room = this.pace.room(this.environment.now()) - messages.length;
-    for (const id of this.seen.splice(0, Math.max(0, room))) messages.push({ type: "seen", id });
-    const entries = outbox.unsent(line.connection);
-    const leaving = this.fitting(entries.slice(0, Math.max(0, room - messages.length)), 0);
-    for (const entry of leaving) {
-      entry.sent = line.connection;
-      messages.push({ ...messageOf(entry), ref: entry.ref });
-    }
-    if (entries.length > leaving.length || this.seen.length) this.pumpIn(PACE_MS);
-    if (!messages.length) return;
-    this.pace.take(messages.length);
-    line.send(messages);
-  }
-
-  private pumpIn(ms: number): void {
-    const { environment } = this;
-    if (this.pumpTimer !== undefined) environment.clearTimeout(this.pumpTimer as never);
-    this.pumpTimer = environment.setTimeout(() => {
-      this.pumpTimer = undefined;
-      this.outbox.again();
-      this.pump();
-    }, ms);
-  }
-
-  private get key(): string {
-    return `engage:outbox:${this.room}`;
-  }
-
-  private async kept(): Promise<Word[]> {
-    try {
-      return JSON.parse((await this.store.get(this.key)) ?? "[]") as Word[];
-    } catch (thrown) {
-      this.failed("storage", wordsOf(thrown), true);
-      return [];
-    }
-  }
-
-  /** Writes one after the other; what changes during one is written by the next. */
-  private save(): void {
-    this.status();
-    if (this.user === undefined) return;
-    this.isDirty = true;
-    this.saving ??= (async () => {
-      while (this.isDirty) {
-        this.isDirty = false;
-        const { key, outbox } = this;
-        const words = outbox.merge(await this.kept());
-        await this.store.set(key, words.length ? JSON.stringify(words) : undefined);
+  return {
+    line,
+    receive(from, message) {
+      if (message.type === "say") say(from, message.n, message.word);
+      else if (message.type === "reconnect") line.restart();
+      else if (message.type === "seen") {
+        // Worth nothing late: without a connection it is not said.
+        if (line.phase() === "open") line.send([message]);
+      } else {
+        if (message.type === "gone") screen.tabs.delete(from);
+        if (message.type === "here") {
+          const { visible, open, words } = message;
+          screen.tabs.delete(from);
+          screen.tabs.set(from, visible);
+          for (const offer of open) screen.hold(offer, from);
+          for (const [n, word] of words) say(from, n, word);
+          status(from);
+        }
+        place();
+        pump();
       }
-    })()
-      .catch((thrown: unknown) => this.failed("storage", wordsOf(thrown), true))
-      .then(() => {
-        this.saving = undefined;
-      });
-  }
+    },
+    farewell() {
+      const token = line.bearer();
+      const messages = fitting(outbox.words(), 300 + token.length).map(messageOf);
+      if (messages.length && token) sendBeacon?.(addressOf(line.url(), "http", "messages"), JSON.stringify({ token, device, messages }));
+      line.pause();
+    },
+    forget() {
+      screen.tabs.clear();
+      screen.clear();
+      outbox = createOutbox();
+      user = undefined;
+    },
+    async close() {
+      clearTimeout(pumpTimer as never);
+      line.finish("closed", "");
+      await saving;
+    },
+  };
 }
-
-const messageOf = ({ id, window, step, data }: Word | Entry): ClientMessage =>
-  step === undefined ? { type: "dismiss", id, window } : { type: "ack", id, window, step, data };

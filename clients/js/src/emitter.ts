@@ -2,31 +2,34 @@
  * Listeners by name. One that throws harms neither the others nor the client: what it threw is reported as an uncaught error of its own.
  */
 
-export class Emitter<Events> {
-  private readonly all = new Map<keyof Events, Set<(event: never) => void>>();
+export interface Emitter<Events> {
+  on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void;
+  has(name: keyof Events): boolean;
+  emit<Name extends keyof Events>(name: Name, event: Events[Name]): void;
+}
 
-  on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void {
-    const listeners = this.all.get(name) ?? new Set();
-    this.all.set(name, listeners);
-    // The same function twice is two listeners: each has its own undo.
-    const own = (event: Events[Name]): void => listener(event);
-    listeners.add(own);
-    return () => {
-      listeners.delete(own);
-    };
-  }
-
-  has(name: keyof Events): boolean {
-    return !!this.all.get(name)?.size;
-  }
-
-  emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
-    for (const listener of [...(this.all.get(name) ?? [])] as ((event: Events[Name]) => void)[]) {
-      try {
-        listener(event);
-      } catch (thrown) {
-        void Promise.reject(thrown);
+export function createEmitter<Events>(): Emitter<Events> {
+  type Listener = readonly [name: keyof Events, listener: (event: never) => void];
+  const all = new Set<Listener>();
+  const of = (name: keyof Events): Listener[] => [...all].filter((one) => one[0] === name);
+  return {
+    on(name, listener) {
+      // The same function twice is two listeners: each has its own undo.
+      const one: Listener = [name, listener];
+      all.add(one);
+      return () => {
+        all.delete(one);
+      };
+    },
+    has: (name) => of(name).length > 0,
+    emit(name, event) {
+      for (const [, listener] of of(name)) {
+        try {
+          listener(event as never);
+        } catch (thrown) {
+          void Promise.reject(thrown);
+        }
       }
-    }
-  }
+    },
+  };
 }

@@ -1,251 +1,219 @@
 /**
  * One page's client: what it shows, and whom it tells. It speaks to the device, its own or the one that another tab runs.
  */
-import { Shown } from "./delivery.ts";
-import { Emitter } from "./emitter.ts";
-import { findEnvironment, type Found } from "./environment.ts";
+import { createDelivery, type Shown } from "./delivery.ts";
+import { createEmitter } from "./emitter.ts";
+import { findEnvironment } from "./environment.ts";
 import { failure } from "./error.ts";
 import type { FromTab, Status, ToTab } from "./hub.ts";
 import type { Answer, Word } from "./outbox.ts";
-import { watch, type Watched } from "./page.ts";
-import { Tabs } from "./tabs.ts";
-import type { Confirmed, Delivery, Engage, EngageError, Events, Options, State, Welcome, WithdrawReason } from "./types.ts";
-import { type ConfirmMessage, keyOf, type NoticeMessage, type OfferMessage } from "./wire.ts";
-import { confirmedOf, windowOf } from "./words.ts";
+import { watch } from "./page.ts";
+import { createTabs } from "./tabs.ts";
+import type { Confirmed, Connect, Engage, EngageError, Events, State, WithdrawReason } from "./types.ts";
+import { type ConfirmMessage, keyOf, type OfferMessage } from "./wire.ts";
+import { confirmedOf } from "./words.ts";
 
-interface Saying {
-  readonly delivery: Shown;
-  readonly word: Word;
-  resolve(confirmed: Confirmed): void;
-  reject(error: EngageError): void;
-}
+/** Something that was said, has no answer yet, and will have one of two. */
+type Saying = readonly [word: Word, confirmed: (confirmed: Confirmed) => void, failed: (error: EngageError) => void];
 
-export class Page implements Engage {
-  state: State;
-  user: string | undefined;
-  device = "";
-  pending = 0;
-  deliveries: readonly Delivery[] = [];
-  private welcome?: Welcome;
-  private readonly emitter = new Emitter<Events>();
+type Changing = { -readonly [Name in keyof Engage]: Engage[Name] };
+
+/** Starts a client. It connects by itself, and again after every loss, until it is closed. */
+export const connect: Connect = (options) => {
+  const environment = findEnvironment(options.environment);
+  const { on, has, emit } = createEmitter<Events>();
   /** On the screen, by key. */
-  private readonly shown = new Map<string, Shown>();
+  const screen = new Map<string, Shown>();
   /** Offered, and waiting for room, or for somebody who listens. */
-  private readonly queue = new Map<string, OfferMessage>();
-  private readonly sayings = new Map<number, Saying>();
-  private said = 0;
-  private visible: boolean | "page";
-  private since: number;
-  private readonly environment: Found;
-  private readonly watched: Watched;
-  private readonly tabs: Tabs;
+  const queue = new Map<string, OfferMessage>();
+  const sayings = new Map<number, Saying>();
+  let said = 0;
+  let visible = options.visible ?? "page";
+  let isClosed = false;
 
-  constructor(private readonly options: Options) {
-    const environment = findEnvironment(options.environment);
-    this.environment = environment;
-    this.visible = options.visible ?? "page";
-    this.since = environment.now();
-    this.state = { name: "connecting", url: [options.url].flat()[0] as string, transport: "websocket" };
-    this.watched = watch(environment, {
-      looked: () => this.looked(),
-      online: () => this.tabs.look(this.isVisible),
-      left: () => this.tabs.leave(),
-      back: () => this.tabs.back(),
-    });
-    this.tabs = new Tabs(options, environment, { told: (message) => this.told(message), presence: () => this.presence(true) });
-  }
+  const refresh = (): void => {
+    engage.deliveries = [...screen.values()].map(({ delivery }) => delivery);
+    emit("change", undefined);
+  };
 
-  ready(): Promise<Welcome> {
-    return new Promise((resolve, reject) => {
-      let stop = (): void => {};
-      const settle = (state: State): void => {
-        if (state.name === "open" && this.welcome) resolve(this.welcome);
-        else if (state.name === "closed") reject(failure(state.code, state.reason));
-        else return;
-        stop();
-      };
-      stop = this.on("state", settle);
-      settle(this.state);
-    });
-  }
-
-  on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void {
-    const stop = this.emitter.on(name, listener);
-    // Not before the caller has its undo.
-    if (name === "offer") void Promise.resolve().then(() => this.show());
-    return stop;
-  }
-
-  setVisible(visible: boolean | "page"): void {
-    this.visible = visible;
-    this.looked();
-  }
-
-  reconnect(): void {
-    this.tabs.post({ type: "reconnect" });
-  }
-
-  async close(): Promise<void> {
-    this.watched.stop();
-    await this.tabs.close();
-    const { user, device, pending, state } = this;
-    const closed: State = { name: "closed", code: "closed", reason: "closed by the app" };
-    this.status({ state: state.name === "closed" ? state : closed, user, device, pending, welcome: undefined });
-    this.queue.clear();
-    for (const delivery of this.shown.values()) this.withdraw(delivery, "closed");
-  }
-
-  private get isVisible(): boolean {
-    return this.visible === "page" ? this.watched.isVisible() : this.visible;
-  }
-
-  private looked(): void {
-    this.since = this.environment.now();
-    this.tabs.post(this.presence(false));
-    this.tabs.look(this.isVisible);
-  }
+  const isVisible = (): boolean => (visible === "page" ? page.isVisible() : visible);
 
   /** How this page is; `whole`: to one that knows nothing of it. */
-  private presence(whole: boolean): FromTab {
-    const { isVisible, since, shown, queue, sayings } = this;
-    const offers = [...[...shown.values()].filter(({ isOver }) => !isOver).map((delivery) => delivery.asOffer()), ...queue.values()];
-    const words = [...sayings].map(([n, { word }]) => [n, word] as const);
-    return { type: "here", visible: isVisible, since, open: whole ? offers : [], words: whole ? words : [] };
-  }
+  const presence = (whole?: boolean): FromTab => {
+    const offers = [...[...screen.values()].map((shown) => shown.offer()), ...queue.values()].filter((offer) => !!offer);
+    const words = [...sayings].map(([n, [word]]) => [n, word] as const);
+    return { type: "here", visible: isVisible(), open: whole ? offers : [], words: whole ? words : [] };
+  };
 
-  private told(message: ToTab): void {
-    switch (message.type) {
-      case "offer":
-        return this.offered(message);
-      case "withdraw": {
-        const delivery = this.shown.get(keyOf(message));
-        this.queue.delete(keyOf(message));
-        if (delivery) this.withdraw(delivery, message.reason);
-        return;
-      }
-      case "progress": {
-        const [delivery, queued] = [this.shown.get(keyOf(message)), this.queue.get(keyOf(message))];
-        if (queued) this.queue.set(keyOf(message), { ...queued, step: message.step + 1, data: message.data });
-        if (delivery?.progressed(message)) this.emitter.emit("progress", delivery);
-        return this.refresh();
-      }
-      case "confirm":
-        return this.confirmed(message, message.data);
-      case "answer":
-        return this.answered(message.n, message.answer);
-      case "notice":
-        return this.noticed(message);
-      case "window":
-        return this.emitter.emit("window", windowOf(message.window));
-      case "status":
-        return this.status(message.status);
-      case "traffic":
-        return this.emitter.emit("message", message.traffic);
-      case "failed":
-        return this.emitter.emit("error", failure(message.failure.code, message.failure.message, message.failure.retry));
-    }
-  }
+  const looked = (): void => {
+    tabs.post(presence());
+    tabs.look();
+  };
 
-  private offered(message: OfferMessage): void {
-    const delivery = this.shown.get(keyOf(message));
-    if (!delivery) {
-      this.queue.set(keyOf(message), message);
-      return this.show();
-    }
-    // It is on the screen: only what is new about it is told.
-    if (delivery.progressed({ ...message, type: "progress", step: message.step - 1 })) this.emitter.emit("progress", delivery);
-    this.refresh();
-  }
+  const leave = (key: string): void => {
+    screen.delete(key);
+    refresh();
+    show();
+  };
+
+  /** Nothing is shown by a client that is closed. What was said is kept for the next time, but nobody here will hear of it. */
+  const abandon = (code: string): void => {
+    queue.clear();
+    for (const key of screen.keys()) withdraw(key, "closed");
+    for (const [, , failed] of sayings.values()) failed(failure(code, "no confirm came: kept for the next time", true));
+    sayings.clear();
+  };
+
+  const say = (word: Word): Promise<Confirmed> =>
+    new Promise((resolve, reject) => {
+      sayings.set(++said, [word, resolve, reject]);
+      if (engage.state.name === "closed") abandon(engage.state.code);
+      else tabs.post({ type: "say", n: said, word });
+    });
 
   /** Shows what waits, the most important first, while there is room and somebody listens. */
-  private show(): void {
-    while (this.emitter.has("offer") && this.shown.size < (this.options.show ?? Infinity)) {
-      const next = [...this.queue].sort(([, one], [, other]) => other.priority - one.priority)[0];
-      if (!next) return;
-      this.queue.delete(next[0]);
-      const delivery: Shown = new Shown(next[1], {
-        say: (word) => this.say(delivery, word),
-        left: () => this.left(delivery),
-        changed: () => this.refresh(),
+  const show = (): void => {
+    while (queue.size && has("offer") && screen.size < (options.show ?? Infinity)) {
+      const [key, message] = [...queue].sort(([, one], [, other]) => other.priority - one.priority)[0] as [string, OfferMessage];
+      queue.delete(key);
+      const shown: Shown = createDelivery(message, {
+        say,
+        left: () => screen.get(key) === shown && leave(key),
       });
-      this.shown.set(next[0], delivery);
-      this.refresh();
-      this.emitter.emit("offer", delivery);
+      screen.set(key, shown);
+      refresh();
+      emit("offer", shown.delivery);
     }
-  }
+  };
 
-  private say(delivery: Shown, word: Word): Promise<Confirmed> {
-    if (this.state.name === "closed") return Promise.reject(failure(this.state.code, `the client is closed: ${this.state.reason}`));
-    return new Promise((resolve, reject) => {
-      const n = ++this.said;
-      this.sayings.set(n, { delivery, word, resolve, reject });
-      this.tabs.post({ type: "say", n, word });
-    });
-  }
+  const withdraw = (key: string, reason: WithdrawReason): void => {
+    const shown = screen.get(key);
+    queue.delete(key);
+    if (!shown) return;
+    screen.delete(key);
+    const { delivery } = shown;
+    shown.withdrawn(reason);
+    if (reason === "expired") emit("expire", delivery);
+    emit("withdraw", { delivery, reason });
+    leave(key);
+  };
 
-  private answered(n: number, answer: Answer): void {
-    const saying = this.sayings.get(n);
+  const progressed = (key: string, message: { step: number; data: unknown }): void => {
+    const [shown, queued] = [screen.get(key), queue.get(key)];
+    if (queued) queue.set(key, { ...queued, step: message.step + 1, data: message.data });
+    if (!shown?.progressed(message)) return;
+    emit("progress", shown.delivery);
+    refresh();
+  };
+
+  const offered = (message: OfferMessage): void => {
+    const key = keyOf(message);
+    // What is on the screen is not offered again: only what is new about it is told.
+    if (screen.has(key)) return progressed(key, { step: message.step - 1, data: message.data });
+    queue.set(key, message);
+    show();
+  };
+
+  const confirmed = (message: ConfirmMessage, data: unknown): void => {
+    const [key, confirmed] = [keyOf(message), confirmedOf(message)];
+    const leaves = screen.get(key)?.confirmed(confirmed, data);
+    emit("confirm", confirmed);
+    if (confirmed.settled && !confirmed.yours) withdraw(key, /^[ew]/.test(confirmed.state) ? (confirmed.state as "expired" | "withdrawn") : "done_elsewhere");
+    else if (leaves) leave(key);
+    refresh();
+  };
+
+  const answered = (n: number, answer: Answer): void => {
+    const saying = sayings.get(n);
     if (!saying) return;
-    this.sayings.delete(n);
+    sayings.delete(n);
     if (answer.type === "error") {
       const error = failure(answer.code, answer.message, answer.retry);
-      saying.reject(error);
-      return this.emitter.emit("error", error);
+      saying[2](error);
+      return emit("error", error);
     }
-    const confirmed = confirmedOf(answer);
-    if (this.shown.get(keyOf(answer)) !== saying.delivery) saying.delivery.confirmed(confirmed, undefined);
-    saying.resolve(confirmed);
-  }
+    saying[1](confirmedOf(answer));
+  };
 
-  private confirmed(message: ConfirmMessage, data: unknown): void {
-    const [delivery, confirmed] = [this.shown.get(keyOf(message)), confirmedOf(message)];
-    delivery?.confirmed(confirmed, data);
-    this.emitter.emit("confirm", confirmed);
-    if (delivery && confirmed.settled) {
-      // A banner that ends by being shown stays, until the app takes it off.
-      if (!confirmed.yours) this.withdraw(delivery, confirmed.state === "expired" || confirmed.state === "withdrawn" ? confirmed.state : "done_elsewhere");
-      else if (delivery.isDone || delivery.settleOn === "completed") this.left(delivery);
+  const status = (next: Status): void => {
+    const [before, { state }] = [engage.state, next];
+    Object.assign(engage, next);
+    if (state.name === "closed") abandon(state.code);
+    if (JSON.stringify(before) !== JSON.stringify(state)) emit("state", state);
+    emit("change", undefined);
+  };
+
+  const told = (message: ToTab): void => {
+    if (isClosed) return;
+    switch (message.type) {
+      case "offer":
+        return offered(message);
+      case "withdraw":
+        return withdraw(keyOf(message), message.reason);
+      case "progress":
+        return progressed(keyOf(message), message);
+      case "confirm":
+        return confirmed(message, message.data);
+      case "answer":
+        return answered(message.n, message.answer);
+      case "notice":
+        return emit("notice", { id: message.id, payload: message.payload, at: message.at, seen: () => tabs.post({ type: "seen", id: message.id }) });
+      case "window":
+        return emit("window", message.event);
+      case "message":
+        return emit("message", message.event);
+      case "status":
+        return status(message.status);
+      case "error":
+        return emit("error", failure(message.code, message.message, message.retry));
     }
-    this.refresh();
-  }
+  };
 
-  private withdraw(delivery: Shown, reason: WithdrawReason): void {
-    this.shown.delete(keyOf(delivery));
-    delivery.withdrawn(reason);
-    if (reason === "expired") this.emitter.emit("expire", delivery);
-    this.emitter.emit("withdraw", { delivery, reason });
-    this.refresh();
-    this.show();
-  }
+  const engage: Changing = {
+    state: { name: "connecting", url: [options.url].flat()[0] as string, transport: "websocket" },
+    user: undefined,
+    device: "",
+    pending: 0,
+    deliveries: [],
+    ready: () =>
+      new Promise((resolve, reject) => {
+        const settle = (state: State): void => {
+          if (state.name === "open") resolve(state);
+          else if (state.name === "closed") reject(failure(state.code, state.reason));
+          else return;
+          stop();
+        };
+        const stop = on("state", settle);
+        settle(engage.state);
+      }),
+    on(name, listener) {
+      // Not before the caller has its undo.
+      if (name === "offer") void Promise.resolve().then(show);
+      return on(name, listener);
+    },
+    setVisible(next) {
+      visible = next;
+      looked();
+    },
+    reconnect() {
+      if (!isClosed) tabs.post({ type: "reconnect" });
+    },
+    async close() {
+      page.stop();
+      isClosed = true;
+      const saved = tabs.close();
+      const { user, device, pending } = engage;
+      status({ user, device, pending, state: { name: "closed", code: "closed", reason: "closed by the app" } });
+      await saved;
+    },
+  };
 
-  private left(delivery: Shown): void {
-    if (this.shown.get(keyOf(delivery)) !== delivery) return;
-    this.shown.delete(keyOf(delivery));
-    this.refresh();
-    this.show();
-  }
-
-  private noticed({ id, payload, at }: NoticeMessage): void {
-    this.emitter.emit("notice", { id, payload, at, seen: () => this.tabs.post({ type: "seen", id }) });
-  }
-
-  private status({ state, user, device, pending, welcome }: Status): void {
-    const before = this.state;
-    const isOther = this.user !== undefined && user !== this.user;
-    Object.assign(this, { state, user, device, pending, welcome });
-    if (state.name === "closed" || isOther) this.abandon(state.name === "closed" ? state.code : "closed");
-    if (JSON.stringify(before) !== JSON.stringify(state)) this.emitter.emit("state", state);
-    this.refresh();
-  }
-
-  /** What was said is kept for the next time, but nobody here will hear of it. */
-  private abandon(code: string): void {
-    for (const { reject } of this.sayings.values()) reject(failure(code, "there was no confirm yet: the ack is kept, and sent the next time", true));
-    this.sayings.clear();
-  }
-
-  private refresh(): void {
-    this.deliveries = [...this.shown.values()];
-    this.emitter.emit("change", undefined);
-  }
-}
+  const page = watch(environment, {
+    looked,
+    online: () => tabs.look(),
+    left: () => tabs.leave(),
+    back: () => tabs.back(),
+  });
+  const tabs = createTabs(options, environment, { told, presence: () => presence(true) });
+  return engage;
+};

@@ -3,9 +3,6 @@
  */
 import type { EngageError } from "./types.ts";
 
-export function failure(code: string, message: string, retry = false): EngageError {
-  return Object.assign(new Error(message), { name: "EngageError" as const, code, retry });
+export function failure(code: string, message = "", retry = false): EngageError {
+  return Object.assign(new Error(message || code), { name: "EngageError" as const, code, retry });
 }
-
-/** What somebody else threw, in words. */
-export const wordsOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown));

@@ -1,15 +1,13 @@
 /**
  * The tabs of one user in one browser, seen from one of them: who leads, who lives, and how they talk. The leader holds a Web Lock; every tab holds one of its own, by
- * which the others notice its end, also that of a crash.
+ * which the others notice its end, also that of a crash. (Browsers don't freeze a tab that holds a lock, so nobody takes the lead from a tab that lives.)
  */
 import type { Found } from "./environment.ts";
 import { ALL, type FromTab, type ToTab } from "./hub.ts";
-import type { ChannelLike, Environment } from "./types.ts";
+import type { Environment } from "./types.ts";
 
 /** How long a new leader waits for the others to say what they show. */
 const GATHER_MS = 150;
-/** How long a tab in view waits for a sign of the leader before it takes its place: some browsers freeze tabs that nobody looks at. */
-const STEAL_MS = 3_000;
 
 type Letter = { readonly from: string; readonly message: FromTab } | { readonly to: string; readonly message: ToTab };
 
@@ -20,126 +18,97 @@ export interface GroupEvents {
   told(message: ToTab): void;
   /** How this tab is, with all that it shows and waits for. */
   presence(): FromTab;
-  /** Another tab took the lead. */
-  lost(): void;
 }
 
-export class Group {
-  isLeader = false;
-  private isOver = false;
-  private win!: () => void;
-  private readonly won = new Promise<void>((resolve) => (this.win = resolve));
-  private readonly frees: (() => void)[] = [];
-  private readonly known = new Set<string>();
-  private readonly channel: ChannelLike;
-  private readonly locks: Environment["locks"];
-  private stealTimer: unknown;
-
-  constructor(
-    readonly name: string,
-    private readonly me: string,
-    private readonly environment: Found,
-    private readonly events: GroupEvents,
-  ) {
-    this.locks = environment.locks as Environment["locks"];
-    this.channel = new (environment.BroadcastChannel as Environment["BroadcastChannel"])(name);
-    this.channel.onmessage = ({ data }) => this.hear(data as Letter);
-  }
-
-  /** Resolves when this tab leads, knowing what the others show; never, if it ends before. */
-  async lead(): Promise<void> {
-    await this.request(this.lockOf(this.me), {}, () => this.keep());
-    await this.request(this.name, { ifAvailable: true }, (lock) => this.grant(lock));
-    const others = !this.isLeader;
-    if (others) {
-      this.ask(this.events.presence());
-      void this.request(this.name, {}, (lock) => this.grant(lock));
-    }
-    await this.won;
-    if (!others) return;
-    this.tell(ALL, { type: "who" });
-    await new Promise<void>((resolve) => this.environment.setTimeout(resolve, GATHER_MS));
-    if (this.isOver) await new Promise(() => {});
-  }
-
+export interface Group {
+  readonly name: string;
+  isLeader(): boolean;
+  /** Resolves when this tab leads, and knows what the others show; never, if it ends before. */
+  lead(): Promise<void>;
   /** Says something to the leader. */
-  ask(message: FromTab): void {
-    this.post({ from: this.me, message });
-  }
-
+  ask(message: FromTab): void;
   /** Says something as the leader. */
-  tell(to: string, message: ToTab): void {
-    this.post({ to, message });
-  }
+  tell(to: string, message: ToTab): void;
+  end(): void;
+}
 
-  /** The person looks at this tab: a leader that says nothing now is frozen. */
-  look(): void {
-    const { environment } = this;
-    environment.clearTimeout(this.stealTimer as never);
-    this.stealTimer = environment.setTimeout(() => {
-      if (!this.isLeader && !this.isOver) void this.request(this.name, { steal: true }, (lock) => this.grant(lock));
-    }, STEAL_MS);
-  }
+export function createGroup(name: string, me: string, environment: Found, events: GroupEvents): Group {
+  const { setTimeout } = environment;
+  const locks = environment.locks as Environment["locks"];
+  const channel = new (environment.BroadcastChannel as Environment["BroadcastChannel"])(name);
+  const frees: (() => void)[] = [];
+  const known = new Set<string>();
+  let isLeader = false;
+  let isOver = false;
+  let win: () => void;
+  const won = new Promise<void>((resolve) => (win = resolve));
 
-  end(): void {
-    if (!this.isLeader) this.ask({ type: "gone" });
-    this.isOver = true;
-    this.isLeader = false;
-    this.environment.clearTimeout(this.stealTimer as never);
-    this.channel.close();
-    for (const free of this.frees) free();
-  }
-
-  private lockOf(tab: string): string {
-    return `${this.name}\n${tab}`;
-  }
+  const post = (letter: Letter): void => {
+    if (!isOver) channel.postMessage(letter);
+  };
+  const ask = (message: FromTab): void => post({ from: me, message });
 
   /** Resolves when the lock is granted, or can't be had now. */
-  private request(name: string, how: { ifAvailable?: boolean; steal?: boolean }, run: (lock: unknown) => unknown): Promise<void> {
-    return new Promise((resolve) => {
-      const granted = (lock: unknown): unknown => {
+  const request = (lock: string, how: { ifAvailable?: boolean }, run: (lock: unknown) => unknown): Promise<void> =>
+    new Promise((resolve) => {
+      void locks.request(lock, how, (granted) => {
         resolve();
-        return this.isOver ? undefined : run(lock);
-      };
-      this.locks.request(name, how, granted).catch(() => {
-        if (this.isLeader) this.events.lost();
+        return isOver ? undefined : run(granted);
       });
     });
-  }
 
-  private grant(lock: unknown): unknown {
-    if (!lock || this.isLeader) return undefined;
-    this.isLeader = true;
-    this.win();
-    return this.keep();
-  }
+  const keep = (): Promise<void> => new Promise((free) => frees.push(free));
 
-  private keep(): Promise<void> {
-    return new Promise((free) => this.frees.push(free));
-  }
-
-  private post(letter: Letter): void {
-    if (!this.isOver) this.channel.postMessage(letter);
-  }
-
-  private hear(letter: Letter): void {
-    if ("from" in letter) {
-      if (!this.isLeader) return;
-      if (!this.known.has(letter.from)) this.watch(letter.from);
-      this.events.asked(letter.from, letter.message);
-    } else if (!this.isLeader && (letter.to === ALL || letter.to === this.me)) {
-      this.environment.clearTimeout(this.stealTimer as never);
-      if (letter.message.type === "who") this.ask(this.events.presence());
-      else this.events.told(letter.message);
-    }
-  }
+  const grant = (lock: unknown): unknown => {
+    if (!lock || isLeader) return undefined;
+    isLeader = true;
+    win();
+    return keep();
+  };
 
   /** Its lock is granted when the tab has gone. */
-  private watch(tab: string): void {
-    this.known.add(tab);
-    void this.request(this.lockOf(tab), {}, () => {
-      this.known.delete(tab);
-      if (this.isLeader) this.events.asked(tab, { type: "gone" });
+  const watch = (tab: string): void => {
+    known.add(tab);
+    void request(name + "\n" + tab, {}, () => {
+      known.delete(tab);
+      events.asked(tab, { type: "gone" });
     });
-  }
+  };
+
+  channel.onmessage = ({ data }) => {
+    const letter = data as Letter;
+    if ("from" in letter) {
+      if (!isLeader) return;
+      if (!known.has(letter.from)) watch(letter.from);
+      events.asked(letter.from, letter.message);
+    } else if (!isLeader && (letter.to === ALL || letter.to === me)) {
+      if (letter.message.type === "who") ask(events.presence());
+      else events.told(letter.message);
+    }
+  };
+
+  return {
+    name,
+    ask,
+    isLeader: () => isLeader,
+    tell: (to, message) => post({ to, message }),
+    async lead() {
+      await request(name + "\n" + me, {}, keep);
+      await request(name, { ifAvailable: true }, grant);
+      if (isLeader) return;
+      ask(events.presence());
+      void request(name, {}, grant);
+      await won;
+      post({ to: ALL, message: { type: "who" } });
+      await new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS));
+      if (isOver) await new Promise(() => {});
+    },
+    end() {
+      if (!isLeader) ask({ type: "gone" });
+      isOver = true;
+      isLeader = false;
+      channel.close();
+      for (const free of frees) free();
+    },
+  };
 }

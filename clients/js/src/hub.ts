@@ -1,9 +1,9 @@
 /**
- * What tabs and the device say to each other. Plain data: it may go from one tab to another.
+ * What tabs and the device say to each other. Plain data: it may go from one tab to another, also to one that runs another version of this.
  */
 import type { Answer, Word } from "./outbox.ts";
-import type { EngageError, State, Traffic, Welcome } from "./types.ts";
-import type { ConfirmMessage, NoticeMessage, OfferMessage, ProgressMessage, WindowFields, WithdrawMessage } from "./wire.ts";
+import type { State, Traffic, Window } from "./types.ts";
+import type { ConfirmMessage, NoticeMessage, OfferMessage, ProgressMessage, WithdrawMessage } from "./wire.ts";
 
 /** A tab to the device. */
 export type FromTab =
@@ -14,8 +14,6 @@ export type FromTab =
   | {
       readonly type: "here";
       readonly visible: boolean;
-      /** When it last became visible or hidden, by this machine's clock. */
-      readonly since: number;
       /** What it shows. */
       readonly open: readonly OfferMessage[];
       /** What it has no answer to. */
@@ -31,11 +29,11 @@ export type ToTab =
   | WithdrawMessage
   | NoticeMessage
   | (ConfirmMessage & { readonly data?: unknown })
-  | { readonly type: "window"; readonly window: WindowFields }
+  | { readonly type: "window"; readonly event: Window }
   | { readonly type: "answer"; readonly n: number; readonly answer: Answer }
   | { readonly type: "status"; readonly status: Status }
-  | { readonly type: "traffic"; readonly traffic: Traffic }
-  | { readonly type: "failed"; readonly failure: Pick<EngageError, "code" | "message" | "retry"> }
+  | { readonly type: "message"; readonly event: Traffic }
+  | { readonly type: "error"; readonly code: string; readonly message: string; readonly retry: boolean }
   /** A new device asks who is here. */
   | { readonly type: "who" };
 
@@ -44,7 +42,6 @@ export interface Status {
   readonly user: string | undefined;
   readonly device: string;
   readonly pending: number;
-  readonly welcome: Welcome | undefined;
 }
 
 /** All tabs, as an address. */

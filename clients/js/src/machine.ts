@@ -1,15 +1,18 @@
 /**
  * The life of a connection, as a state machine: what happened comes in as a call, what is to be done goes out to the {@link Host}. It has no timer, socket or storage of
  * its own, and no clock but the host's, so that a test can put it into any situation.
+ *
+ * Like most of this package it is a function that keeps its state in its own variables: nobody else can touch it, and it is small when minified.
  */
 import { claimsOf } from "./token.ts";
 import type { State, TokenReason, Transport } from "./types.ts";
-import type { WelcomeMessage } from "./wire.ts";
+import type { ClientMessage, WelcomeMessage } from "./wire.ts";
+import { windowOf } from "./words.ts";
 
 /** Each timer exists once: setting it again moves it. */
 export type TimerName = "retry" | "deadline" | "beat" | "token";
 
-/** What the machine wants done. Nothing here may call the machine back before it returns, but {@link Host.state}'s listeners, last. */
+/** What the machine wants done. */
 export interface Host {
   now(): number;
   random(): number;
@@ -19,19 +22,55 @@ export interface Host {
   hello(token: string): void;
   /** Ends what `open` began; nothing more is heard of it. */
   drop(): void;
-  send(message: { type: "ping" } | { type: "token"; token: string }): void;
-  /** Without `ms`: stops it. */
-  timer(name: TimerName, ms?: number): void;
-  /** This transport works where the other one did not. */
+  send(message: ClientMessage): void;
+  timer(name: TimerName, ms: number): void;
+  /** Stops all timers. */
+  stop(): void;
+  /** This transport works where the other one did not: it is to be the first from now on. */
   prefer(transport: Transport): void;
   state(state: State): void;
 }
 
 export interface Settings {
   readonly urls: readonly string[];
-  /** What can be used, the first being the one to prefer. */
+  /** What can be used, the first being the one to prefer. Read anew at each attempt. */
   readonly transports: readonly Transport[];
   readonly canRenew: boolean;
+}
+
+export type Phase = "token" | "opening" | "open" | "waiting" | "paused" | "closed";
+
+export interface Machine {
+  /** What it is at. It starts `paused`. */
+  phase(): Phase;
+  /** The address of the attempt under way, or of the connection. */
+  url(): string;
+  /** `anew`: everything may have changed while nobody looked, but for the token. */
+  connect(anew?: boolean): void;
+  /** There is a token, but it is not this machine's turn: it may take as long as it takes. */
+  hold(): void;
+  /** A token, asked for or not. */
+  token(token: string): void;
+  /** There is none. `isFinal`: nor will there be. */
+  noToken(reason: string, isFinal: boolean): void;
+  /** The wire is open. */
+  opened(): void;
+  /** Something came, whatever it was. */
+  heard(): void;
+  welcome(message: WelcomeMessage): void;
+  /** The server's last word before it closes: the next address, if there is one, is better now. */
+  bye(afterMs: number): void;
+  /** The wire ended by itself. */
+  closed(code: string, reason: string): void;
+  /** Now would be a good time: the network came back, or the person did. */
+  resume(): void;
+  /** The page goes, perhaps to come back. */
+  pause(): void;
+  /** Connects anew, at once. */
+  restart(): void;
+  finish(code: string, reason: string): void;
+  /** A timer ran out. `isLate`: by so much that the machine must have slept. */
+  fired(name: TimerName, isLate: boolean): void;
 }
 
 const BACKOFF_FIRST_MS = 250;
@@ -46,276 +85,224 @@ const PROBE_MS = 5_000;
 const STABLE_MS = 5_000;
 /** Between two attempts, however often the page says that now would be a good time. */
 const SPACING_MS = 1_000;
-/** A timer that is this late says that the machine slept. */
-const SLEPT_MS = 2_000;
+/** Before its end a token is renewed by a quarter of what is left of it, but no more than this. */
+const RENEW_MAX_MS = 60_000;
 /** Rounds over all addresses before the other transport gets a turn: few where the first one never worked. */
-const [PATIENCE, PATIENCE_PROVEN] = [2, 8];
+const PATIENCE = 2;
+const PATIENCE_PROVEN = 8;
 /** The longest that a timer is set for; some platforms take no more than 24 days. */
 const TIMER_MAX_MS = 86_400_000;
 
-const FINAL = ["bad_message", "forbidden", "replaced"];
-const REFUSED = ["unauthorized", "token_expired"];
+const isFinal = (code: string): boolean => /^(bad_message|forbidden|replaced)$/.test(code);
+const isRefusal = (code: string): boolean => /^(unauthorized|token_expired)$/.test(code);
 
-type Phase = "token" | "opening" | "open" | "waiting" | "paused" | "closed";
-
-export class Machine {
-  phase: Phase = "paused";
-  private accepted?: string;
-  /** When the token ends, by this machine's clock, as far as the server's clock is known. */
-  private endsAt?: number;
-  private renewAt = 0;
-  /** How far the server's clock is ahead of this one. */
-  private clockAhead = 0;
-  private failures = 0;
+export function createMachine(host: Host, { urls, transports, canRenew }: Settings): Machine {
+  let phase: Phase = "paused";
+  let accepted: string | undefined;
+  /** When the token ends, and when to renew it, by this machine's clock as far as the server's is known. */
+  let endsAt = Infinity;
+  let renewAt = Infinity;
+  let clockAhead = 0;
+  let failures = 0;
   /** Attempts in a row without a welcome. */
-  private tries = 0;
-  private urlBase = 0;
-  private proven = false;
-  private why: TokenReason = "start";
-  private attemptAt = 0;
-  private openAt = 0;
-  private notBefore = 0;
-  private heardAt = 0;
-  private probedAt = 0;
-  private beatMs = 0;
-  private waitsFor: [code: string, reason: string] = ["lost", ""];
-  private dueAt: Partial<Record<TimerName, number>> = {};
+  let tries = 0;
+  let urlBase = 0;
+  let isProven = false;
+  let current: Transport;
+  let why: TokenReason = "start";
+  let attemptAt = 0;
+  let openAt = 0;
+  let notBefore = 0;
+  let heardAt = 0;
+  /** When a ping went out that nothing has followed yet. */
+  let probedAt = 0;
+  let beatMs = 0;
+  let retryAt = Infinity;
+  let waitsFor: [code: string, reason: string] = ["lost", ""];
 
-  constructor(
-    private readonly host: Host,
-    private readonly settings: Settings,
-  ) {}
+  const { now, timer } = host;
+  const url = (): string => urls[(urlBase + tries) % urls.length] as string;
 
-  /** The address of the attempt under way, or of the connection. */
-  get url(): string {
-    const { urls } = this.settings;
-    return urls[(this.urlBase + this.tries) % urls.length] as string;
-  }
-
-  get transport(): Transport {
-    const { transports, urls } = this.settings;
-    const late = Math.floor(this.tries / urls.length) - (this.proven ? PATIENCE_PROVEN : PATIENCE);
+  const transport = (): Transport => {
+    const late = Math.floor(tries / urls.length) - (isProven ? PATIENCE_PROVEN : PATIENCE);
     return (late >= 0 && late % 2 === 0 && transports[1]) || (transports[0] as Transport);
-  }
+  };
 
-  /** `anew`: everything may have changed while nobody looked, but for the token. */
-  connect(anew = false): void {
-    const { host } = this;
-    this.clear();
-    this.attemptAt = host.now();
-    const isSpent = this.endsAt !== undefined && this.endsAt <= host.now();
-    if (isSpent && this.settings.canRenew) {
-      this.accepted = undefined;
-      this.why = "expiring";
+  const clear = (): void => {
+    probedAt = 0;
+    host.stop();
+  };
+
+  const end = (next: Phase): void => {
+    phase = next;
+    clear();
+    host.drop();
+  };
+
+  const open = (): void => {
+    phase = "opening";
+    timer("deadline", DEADLINE_MS);
+    current = transport();
+    host.open(url(), current);
+  };
+
+  const connect = (anew?: boolean): void => {
+    clear();
+    attemptAt = now();
+    if (endsAt <= attemptAt && canRenew) {
+      accepted = undefined;
+      why = "expiring";
     }
-    if (this.accepted && !anew) {
-      this.open();
+    if (accepted && !anew) {
+      open();
     } else {
-      this.phase = "token";
-      this.timer("deadline", TOKEN_DEADLINE_MS);
-      host.ask(this.why, this.accepted);
+      phase = "token";
+      timer("deadline", TOKEN_DEADLINE_MS);
+      host.ask(why, accepted);
     }
-    host.state({ name: "connecting", url: this.url, transport: this.transport });
-  }
+    host.state({ name: "connecting", url: url(), transport: transport() });
+  };
 
-  /** There is a token, but it is not this machine's turn: it may take as long as it takes. */
-  hold(): void {
-    if (this.phase === "token") this.timer("deadline");
-  }
+  const wait = (ms: number, code: string, reason: string): void => {
+    const retryInMs = Math.max(0, Math.round(ms));
+    phase = "waiting";
+    waitsFor = [code, reason];
+    retryAt = now() + retryInMs;
+    timer("retry", retryInMs);
+    host.state({ name: "waiting", code, reason, retryAt, retryInMs });
+  };
 
-  /** A token, asked for or not. */
-  token(token: string): void {
-    this.accepted = token;
-    this.endsAt = undefined;
-    if (this.phase === "token") {
-      this.open();
-    } else if (this.phase === "open") {
-      this.host.send({ type: "token", token });
-      this.plan();
-    }
-  }
+  const fail = (code: string, reason: string): void => {
+    if (phase === "closed" || phase === "paused") return;
+    if (phase === "open" && now() - openAt >= STABLE_MS) failures = 0;
+    // A server that says no to the token was reached.
+    if (phase === "opening" && !isRefusal(code)) tries++;
+    end("waiting");
+    const bound = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures++, 7));
+    wait(Math.max(host.random() * bound, notBefore - now()), code, reason);
+  };
 
-  /** There is none. `final`: nor will there be. */
-  noToken(reason: string, final: boolean): void {
-    if (final) {
-      this.finish("unauthorized", reason);
-    } else if (this.phase === "token") {
-      this.fail("no_token", reason);
-    } else if (this.phase === "open") {
-      this.timer("token", BACKOFF_MAX_MS * (0.5 + this.host.random()));
-    }
-  }
-
-  /** The wire is open. */
-  opened(): void {
-    this.heard();
-    this.host.hello(this.accepted as string);
-  }
-
-  /** Something came, whatever it was. */
-  heard(): void {
-    this.heardAt = this.host.now();
-  }
-
-  welcome(message: WelcomeMessage): void {
-    const { host, transport, url } = this;
-    if (this.phase !== "opening") return;
-    this.urlBase = this.settings.urls.indexOf(url);
-    if (transport !== this.settings.transports[0]) host.prefer(transport);
-    this.phase = "open";
-    [this.tries, this.notBefore, this.openAt] = [0, 0, host.now()];
-    this.proven = true;
-    this.why = "expiring";
-    this.beatMs = message.heartbeat_ms;
-    this.clear();
-    this.timer("beat", this.beatMs * 2);
-    this.plan(message.server_time);
-    host.state({ name: "open", node: message.node, connection: message.connection, url, transport });
-  }
-
-  /** The server's last word before it closes: the next address, if there is one, is better now. */
-  bye(afterMs: number): void {
-    this.urlBase++;
-    this.notBefore = this.host.now() + afterMs;
-  }
-
-  /** The wire ended by itself. */
-  closed(code: string, reason: string): void {
-    if (FINAL.includes(code)) return this.finish(code, reason);
-    if (REFUSED.includes(code)) {
-      if (!this.settings.canRenew) return this.finish(code, reason);
-      this.accepted = undefined;
-      this.why = "refused";
-    }
-    this.fail(code, reason);
-  }
-
-  /** Now would be a good time: the network came back, or the person did. */
-  resume(): void {
-    if (this.phase === "waiting") {
-      const at = Math.max(this.notBefore, this.attemptAt + SPACING_MS);
-      if (at < (this.dueAt.retry ?? Infinity)) this.wait(at - this.host.now(), ...this.waitsFor);
-    } else if (this.phase === "open") {
-      this.probe();
-    }
-  }
-
-  /** The page goes, perhaps to come back. */
-  pause(): void {
-    if (this.phase === "closed") return;
-    this.end("paused");
-    this.host.state({ name: "waiting", code: "hidden", reason: "the page is away", retryAt: undefined, retryInMs: undefined });
-  }
-
-  /** Connects anew, at once. */
-  restart(): void {
-    this.end("paused");
-    this.failures = 0;
-    this.connect(true);
-  }
-
-  finish(code: string, reason: string): void {
-    if (this.phase === "closed") return;
-    this.end("closed");
-    this.host.state({ name: "closed", code, reason });
-  }
-
-  /** A timer ran out. */
-  fired(name: TimerName): void {
-    const isLate = this.host.now() - (this.dueAt[name] ?? 0) > SLEPT_MS;
-    this.dueAt[name] = undefined;
-    if (name === "retry") {
-      // All machines of an office wake up at the same time: they shall not all come at once.
-      if (isLate) this.wait(this.host.random() * SPACING_MS, ...this.waitsFor);
-      else this.connect();
-    } else if (name === "deadline") {
-      this.fail("timeout", this.phase === "token" ? "no token came in time" : "no welcome came in time");
-    } else if (name === "token") {
-      if (this.host.now() >= this.renewAt) this.host.ask("expiring");
-      else this.renewLater();
-    } else {
-      this.beat(isLate);
-    }
-  }
-
-  private open(): void {
-    this.phase = "opening";
-    this.timer("deadline", DEADLINE_MS);
-    this.host.open(this.url, this.transport);
-  }
-
-  private beat(isLate: boolean): void {
-    const now = this.host.now();
-    const silentMs = now - this.heardAt;
-    if (this.probedAt && this.heardAt < this.probedAt && !isLate) {
-      this.fail("timeout", "nothing was heard for too long");
-    } else if (silentMs >= this.beatMs * 2) {
-      this.probe();
-    } else {
-      this.probedAt = 0;
-      this.timer("beat", this.beatMs * 2 - silentMs);
-    }
-  }
-
-  /** Is anybody there? On a stream nobody can be asked; there the server's own signs of life must do. */
-  private probe(): void {
-    const now = this.host.now();
-    if (this.transport === "stream") {
-      if (now - this.heardAt >= this.beatMs * 2) this.fail("timeout", "nothing was heard for too long");
-      return;
-    }
-    this.probedAt = now;
-    this.timer("beat", PROBE_MS);
-    this.host.send({ type: "ping" });
-  }
-
-  /** Knows when the token ends by the server's clock; renews it when little of its time is left. */
-  private plan(serverTime?: number): void {
-    const now = this.host.now();
-    if (serverTime !== undefined) this.clockAhead = serverTime - now;
-    const exp = claimsOf(this.accepted ?? "").exp;
-    if (exp === undefined || !this.settings.canRenew) return;
-    this.endsAt = exp * 1000 - this.clockAhead;
-    this.renewAt = this.endsAt - Math.min(60_000, (this.endsAt - now) / 4);
-    this.renewLater();
-  }
+  const finish = (code: string, reason: string): void => {
+    if (phase === "closed") return;
+    end("closed");
+    host.state({ name: "closed", code, reason });
+  };
 
   /** Never at once: an app that gives the same old token again and again is asked once a second at most. */
-  private renewLater(): void {
-    this.timer("token", Math.min(Math.max(this.renewAt - this.host.now(), SPACING_MS), TIMER_MAX_MS));
-  }
+  const renewLater = (): void => timer("token", Math.min(Math.max(renewAt - now(), SPACING_MS), TIMER_MAX_MS));
 
-  private fail(code: string, reason: string): void {
-    if (this.phase === "closed" || this.phase === "paused") return;
-    if (this.phase === "open" && this.host.now() - this.openAt >= STABLE_MS) this.failures = 0;
-    // A server that says no to the token was reached.
-    if (this.phase === "opening" && !REFUSED.includes(code)) this.tries++;
-    this.end("waiting");
-    const bound = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(this.failures++, 7));
-    this.wait(Math.max(this.host.random() * bound, this.notBefore - this.host.now()), code, reason);
-  }
+  /** Knows when the token ends by the server's clock; renews it when little of its time is left. */
+  const plan = (): void => {
+    const { exp } = claimsOf(accepted as string);
+    if (!exp || !canRenew) return;
+    endsAt = exp * 1000 - clockAhead;
+    renewAt = endsAt - Math.min(RENEW_MAX_MS, (endsAt - now()) / 4);
+    renewLater();
+  };
 
-  private wait(ms: number, code: string, reason: string): void {
-    const retryInMs = Math.max(0, Math.round(ms));
-    this.phase = "waiting";
-    this.waitsFor = [code, reason];
-    this.timer("retry", retryInMs);
-    this.host.state({ name: "waiting", code, reason, retryAt: this.host.now() + retryInMs, retryInMs });
-  }
+  const silence = (): void => fail("timeout", "silence");
 
-  private end(phase: Phase): void {
-    this.phase = phase;
-    this.clear();
-    this.host.drop();
-  }
+  /** Is anybody there? On a stream nobody can be asked; there the server's own signs of life must do. */
+  const probe = (): void => {
+    if (current === "stream") {
+      if (now() - heardAt >= beatMs * 2) silence();
+      return;
+    }
+    probedAt = now();
+    timer("beat", PROBE_MS);
+    host.send({ type: "ping" });
+  };
 
-  private clear(): void {
-    this.probedAt = 0;
-    for (const name of ["retry", "deadline", "beat", "token"] as const) this.timer(name);
-  }
+  const beat = (isLate: boolean): void => {
+    const leftMs = heardAt + beatMs * 2 - now();
+    if (heardAt < probedAt && !isLate) silence();
+    else if (leftMs <= 0 || heardAt < probedAt) probe();
+    else {
+      probedAt = 0;
+      timer("beat", leftMs);
+    }
+  };
 
-  private timer(name: TimerName, ms?: number): void {
-    this.dueAt[name] = ms === undefined ? undefined : this.host.now() + ms;
-    this.host.timer(name, ms);
-  }
+  return {
+    phase: () => phase,
+    url,
+    connect,
+    finish,
+    hold() {
+      if (phase === "token") clear();
+    },
+    token(token) {
+      accepted = token;
+      endsAt = Infinity;
+      if (phase === "token") open();
+      else if (phase === "open") {
+        host.send({ type: "token", token });
+        plan();
+      }
+    },
+    noToken(reason, isOver) {
+      if (isOver) finish("unauthorized", reason);
+      else if (phase === "token") fail("no_token", reason);
+      else if (phase === "open") timer("token", BACKOFF_MAX_MS * (0.5 + host.random()));
+    },
+    opened() {
+      heardAt = now();
+      host.hello(accepted as string);
+    },
+    heard() {
+      heardAt = now();
+    },
+    welcome({ user, device, node, connection, window, server_time: serverTime, heartbeat_ms }) {
+      if (phase !== "opening") return;
+      if (current !== transports[0]) host.prefer(current);
+      phase = "open";
+      urlBase += tries;
+      tries = notBefore = 0;
+      isProven = true;
+      openAt = now();
+      why = "expiring";
+      beatMs = heartbeat_ms;
+      clockAhead = serverTime - openAt;
+      clear();
+      timer("beat", beatMs * 2);
+      plan();
+      host.state({ name: "open", user, device, node, connection, url: url(), transport: current, window: windowOf(window), serverTime });
+    },
+    bye(afterMs) {
+      urlBase++;
+      notBefore = now() + afterMs;
+    },
+    closed(code, reason) {
+      if (isFinal(code) || (isRefusal(code) && !canRenew)) return finish(code, reason);
+      if (isRefusal(code)) {
+        accepted = undefined;
+        why = "refused";
+      }
+      fail(code, reason);
+    },
+    resume() {
+      if (phase === "waiting") {
+        const at = Math.max(notBefore, attemptAt + SPACING_MS);
+        if (at < retryAt) wait(at - now(), ...waitsFor);
+      } else if (phase === "open") probe();
+    },
+    pause() {
+      if (phase === "closed") return;
+      end("paused");
+      host.state({ name: "waiting", code: "hidden", reason: "the page is away", retryAt: undefined, retryInMs: undefined });
+    },
+    restart() {
+      end("paused");
+      failures = 0;
+      connect(true);
+    },
+    fired(name, isLate) {
+      // All machines of an office wake up at the same time: they shall not all come at once.
+      if (name === "retry") isLate ? wait(host.random() * SPACING_MS, ...waitsFor) : connect();
+      else if (name === "beat") beat(isLate);
+      else if (name === "deadline") fail("timeout", `no ${phase === "token" ? "token" : "welcome"} in time`);
+      else if (now() < renewAt) renewLater();
+      else host.ask("expiring");
+    },
+  };
 }

@@ -11,116 +11,81 @@ export interface Word extends Key {
   readonly data?: unknown;
 }
 
+export type Answer = ConfirmMessage | ErrorMessage;
+
 /** Who said it hears what became of it: a confirm, or why it was refused for good. */
 export type Answered = (answer: Answer) => void;
-
-export type Answer = ConfirmMessage | ErrorMessage;
 
 export interface Entry extends Word {
   /** Our number for what was said last; echoed by the server. Grows. */
   readonly ref: number;
-  /** On which connection it was sent, by number. 0: on none; {@link LATER}: it was refused, and may be sent again in a while. */
+  /** On which connection it was sent, by number. 0: on none. {@link LATER}: it was refused, and may be sent again in a while. */
   sent: number;
-  /** Those who said this, or what this replaced, each with the number it had. */
-  readonly waiting: [ref: number, answered: Answered][];
+  /** Those who said this, or what this replaced. */
+  waiting: readonly Answered[];
 }
 
-export const LATER = -1;
+export interface Outbox {
+  size(): number;
+  /** Takes in what the person did. Acks of one key become one: the highest step, with the data said last. */
+  add(word: Word, answered?: Answered): void;
+  ack(key: Key): Entry | undefined;
+  dismissal(key: Key): Entry | undefined;
+  /** What was not yet sent on this connection, oldest first. */
+  unsent(connection: number): Entry[];
+  /** What was refused for a while may go out again. */
+  again(): void;
+  /** What this number was given to, unless it was replaced since. */
+  find(ref: number | undefined): Entry | undefined;
+  /** The server's answer to what bore this number. Of what is settled by it nothing is left to say. */
+  answer(answer: Answer, ref: number | undefined): void;
+  /** What to keep. */
+  words(): Word[];
+}
 
+/** No more of it than the word. */
+export const wordOf = ({ id, window, step, data }: Word): Word => ({ id, window, step, data });
+
+const LATER = -1;
+
+/** An entry's name. Invariant: at most one ack and one dismissal for each key. */
 const nameOf = (word: Word): string => (word.step === undefined ? "d" : "a") + keyOf(word);
 
-/** Invariant: at most one ack and one dismissal for each key. */
-export class Outbox {
-  private readonly entries = new Map<string, Entry>();
-  /** What was answered for good in this page, with its step. Bounded; what falls out may be kept, and sent, once too often. */
-  private readonly done = new Map<string, number>();
-  private ref = 0;
+export function createOutbox(): Outbox {
+  const entries = new Map<string, Entry>();
+  let lastRef = 0;
 
-  get size(): number {
-    return this.entries.size;
-  }
+  const ack = (key: Key): Entry | undefined => entries.get("a" + keyOf(key));
+  const dismissal = (key: Key): Entry | undefined => entries.get("d" + keyOf(key));
 
-  /** Takes in what the person did. Acks of one key become one: the highest step, with the data said last. */
-  add(word: Word, answered?: Answered): void {
-    const name = nameOf(word);
-    const kept = this.entries.get(name);
-    const waiting = kept?.waiting ?? [];
-    if (kept && (word.step === undefined || word.step < (kept.step as number))) {
-      if (answered) waiting.push([kept.ref, answered]);
-      return;
-    }
-    if (!kept && this.size >= KEYS_MAX) {
-      answered?.({ type: "error", code: "outbox_full", message: `${KEYS_MAX} acks wait for a confirm`, retry: true });
-      return;
-    }
-    const ref = ++this.ref;
-    if (answered) waiting.push([ref, answered]);
-    const { id, window, step, data = kept?.data } = word;
-    this.entries.set(name, { id, window, step, data, ref, sent: 0, waiting });
-  }
-
-  ack(key: Key): Entry | undefined {
-    return this.entries.get("a" + keyOf(key));
-  }
-
-  dismissal(key: Key): Entry | undefined {
-    return this.entries.get("d" + keyOf(key));
-  }
-
-  /** What was not yet sent on this connection, oldest first. */
-  unsent(connection: number): Entry[] {
-    return [...this.entries.values()].filter(({ sent }) => sent !== connection && sent !== LATER);
-  }
-
-  /** What was refused for a while may go out again. */
-  again(): void {
-    for (const entry of this.entries.values()) if (entry.sent === LATER) entry.sent = 0;
-  }
-
-  find(ref: number | undefined): Entry | undefined {
-    return [...this.entries.values()].find((entry) => entry.ref === ref || entry.waiting.some(([waits]) => waits === ref));
-  }
-
-  /** The server's answer to what bore this number. */
-  answer(ref: number | undefined, answer: Answer): void {
-    const entry = this.find(ref);
-    if (!entry || ref === undefined) return;
-    if (answer.type === "confirm") this.confirmed(entry, ref, answer);
-    else if (!answer.retry) this.settle(entry, ref, answer, entry.ref === ref);
-    else if (entry.ref === ref) entry.sent = LATER;
-  }
-
-  words(): Word[] {
-    return [...this.entries.values()].map(({ id, window, step, data }) => ({ id, window, step, data }));
-  }
-
-  /** What to keep, beside what another page has kept in the same place meanwhile. */
-  merge(kept: readonly Word[]): Word[] {
-    const isOthers = (word: Word): boolean => !this.entries.has(nameOf(word)) && !((this.done.get(nameOf(word)) ?? -1) >= (word.step ?? 0));
-    return [...this.words(), ...kept.filter(isOthers)].slice(0, KEYS_MAX);
-  }
-
-  /** Takes over what an earlier page has kept. */
-  load(kept: readonly Word[]): void {
-    for (const word of this.merge(kept)) if (!this.entries.has(nameOf(word))) this.add(word);
-  }
-
-  private confirmed(entry: Entry, ref: number, confirm: ConfirmMessage): void {
-    const isOver = isSettled(confirm.state);
-    this.settle(entry, ref, confirm, isOver || entry.ref === ref || confirm.step > (entry.step ?? Infinity));
-    // Nothing said about a settled delivery changes it any more.
-    for (const other of isOver ? [this.ack(entry), this.dismissal(entry)] : []) if (other) this.settle(other, other.ref, confirm, true);
-  }
-
-  private settle(entry: Entry, ref: number, answer: Answer, isDone: boolean): void {
-    if (isDone) {
-      this.entries.delete(nameOf(entry));
-      this.done.set(nameOf(entry), entry.step ?? 0);
-      if (this.done.size > 2 * KEYS_MAX) this.done.delete(this.done.keys().next().value as string);
-    }
-    const all = entry.waiting.splice(0);
-    const hears = ([waits]: [number, Answered]): boolean => isDone || waits <= ref;
-    entry.waiting.push(...all.filter((one) => !hears(one)));
-    for (const [, tell] of all.filter(hears)) tell(answer);
-  }
+  return {
+    size: () => entries.size,
+    ack,
+    dismissal,
+    words: () => [...entries.values()].map(wordOf),
+    add(word, answered) {
+      const name = nameOf(word);
+      const kept = entries.get(name);
+      const waiting = [...(kept?.waiting ?? []), ...(answered ? [answered] : [])];
+      if (kept && (word.step ?? -1) < (kept.step ?? 0)) kept.waiting = waiting;
+      else if (!kept && entries.size >= KEYS_MAX) answered?.({ type: "error", code: "outbox_full", message: "", retry: true });
+      else entries.set(name, { ...wordOf(word), data: word.data ?? kept?.data, ref: ++lastRef, sent: 0, waiting });
+    },
+    unsent: (connection) => [...entries.values()].filter(({ sent }) => sent !== connection && sent !== LATER),
+    again() {
+      for (const entry of entries.values()) if (entry.sent === LATER) entry.sent = 0;
+    },
+    find: (ref) => [...entries.values()].find((entry) => entry.ref === ref),
+    answer(answer, ref) {
+      for (const [name, entry] of [...entries]) {
+        if (entry.ref !== ref && !(answer.type === "confirm" && isSettled(answer.state) && keyOf(answer) === keyOf(entry))) continue;
+        if (answer.type === "error" && answer.retry) {
+          entry.sent = LATER;
+          continue;
+        }
+        entries.delete(name);
+        for (const tell of entry.waiting) tell(answer);
+      }
+    },
+  };
 }

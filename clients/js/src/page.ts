@@ -19,21 +19,23 @@ export interface Watched {
   stop(): void;
 }
 
-export function watch({ document, window, appState }: Found, watcher: Watcher): Watched {
-  const undo: (() => void)[] = [];
-  const listen = (target: typeof window, name: string, listener: (event: { persisted?: boolean }) => void): void => {
-    target?.addEventListener?.(name, listener);
-    undo.push(() => target?.removeEventListener?.(name, listener));
+export function watch({ document, window, appState }: Found, { looked, online, left, back }: Watcher): Watched {
+  const shown = (event: { readonly persisted?: boolean }): void => {
+    if (event.persisted) back();
   };
-  listen(document, "visibilitychange", watcher.looked);
-  listen(window, "online", watcher.online);
-  listen(window, "offline", watcher.online);
-  listen(window, "pagehide", watcher.left);
-  listen(window, "pageshow", ({ persisted }) => persisted && watcher.back());
-  const subscription = appState?.addEventListener("change", watcher.looked);
-  undo.push(() => subscription?.remove());
+  const listens = [
+    [document, "visibilitychange", looked],
+    [window, "online", online],
+    [window, "pagehide", left],
+    [window, "pageshow", shown],
+  ] as const;
+  for (const [target, name, listener] of listens) target?.addEventListener(name, listener);
+  const subscription = appState?.addEventListener("change", looked);
   return {
     isVisible: () => (appState ? appState.currentState === "active" : document?.visibilityState !== "hidden"),
-    stop: () => undo.forEach((act) => act()),
+    stop() {
+      for (const [target, name, listener] of listens) target?.removeEventListener(name, listener);
+      subscription?.remove();
+    },
   };
 }

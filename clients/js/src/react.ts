@@ -55,7 +55,7 @@ export function useDelivery(): Delivery | undefined {
 /** Says that a delivery is shown, once, when the component that draws it is on the screen. */
 export function useShown(delivery: Delivery | undefined): void {
   useEffect(() => {
-    if (delivery?.state === "offered" && !delivery.pending) void delivery.shown();
+    if (delivery?.state === "offered") void delivery.shown();
   }, [delivery]);
 }
 

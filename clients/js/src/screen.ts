@@ -1,5 +1,5 @@
 /**
- * What this device holds, and which of its tabs shows it. Decides only; the {@link Device} tells.
+ * What this device holds, and which of its tabs shows it. Decides only; the device tells.
  */
 import type { Outbox } from "./outbox.ts";
 import { type ConfirmMessage, isSettled, type Key, KEYS_MAX, keyOf, type OfferMessage, type ProgressMessage } from "./wire.ts";
@@ -11,104 +11,93 @@ interface Held {
   tab?: string;
 }
 
-export interface Tab {
-  visible: boolean;
-  since: number;
-}
-
-/** A delivery that goes to a tab, perhaps from another one. */
-export interface Move {
-  readonly offer: OfferMessage;
-  readonly from: string | undefined;
-  readonly to: string;
-}
-
-export class Screen {
-  readonly tabs = new Map<string, Tab>();
-  private readonly held = new Map<string, Held>();
-  /** The keys that were settled last. What may still come for them was under way. */
-  private readonly settled = new Set<string>();
-
-  constructor(private readonly outbox: () => Outbox) {}
-
+export interface Screen {
+  /** Whether each tab can be seen. The one that told last is the last. */
+  readonly tabs: Map<string, boolean>;
   /** What a hello says is on the screen. */
-  open(): Key[] {
-    return [...this.held.values()].map(({ offer: { id, window } }) => ({ id, window })).slice(0, KEYS_MAX);
-  }
-
-  get isVisible(): boolean {
-    return [...this.tabs.values()].some(({ visible }) => visible);
-  }
-
+  open(): Key[];
+  isVisible(): boolean;
   /** The visible tab that became visible last; where none is visible, the one that was last. */
-  get active(): string | undefined {
-    const rank = ([, { visible, since }]: [string, Tab]): number => since + (visible ? 1e15 : 0);
-    return [...this.tabs].sort((one, other) => rank(other) - rank(one))[0]?.[0];
-  }
-
+  active(): string | undefined;
   /** The server hands out a delivery, or a tab says that it shows one. Returns the tab that has it already. */
-  hold(offer: OfferMessage, tab?: string): string | undefined {
-    const key = keyOf(offer);
-    if (this.settled.has(key)) return undefined;
-    const has = this.held.get(key)?.tab;
-    this.held.set(key, { offer, tab: has ?? tab });
-    return has;
-  }
-
-  progress({ step, data, ...key }: ProgressMessage): void {
-    const held = this.held.get(keyOf(key));
-    if (held && step >= held.offer.step - 1) held.offer = { ...held.offer, step: step + 1, data };
-  }
-
-  confirmed(confirm: ConfirmMessage, data: unknown, isDismissed: boolean): void {
-    const key = keyOf(confirm);
-    if (isSettled(confirm.state)) {
-      this.held.delete(key);
-      this.settled.add(key);
-      if (this.settled.size > 2 * KEYS_MAX) this.settled.delete(this.settled.values().next().value as string);
-    } else if (isDismissed) {
-      // Snoozed: it will be offered again.
-      this.held.delete(key);
-    } else {
-      this.progress({ ...confirm, type: "progress", data: data === undefined ? this.held.get(key)?.offer.data : data });
-    }
-  }
-
+  hold(offer: OfferMessage, tab?: string): string | undefined;
+  progress(message: ProgressMessage): void;
+  /** `data`: what the confirmed ack said; `isDismissal`: it was none. */
+  confirmed(confirm: ConfirmMessage, data: unknown, isDismissal: boolean): void;
   /** Whether it was there. */
-  release(key: Key): boolean {
-    return this.held.delete(keyOf(key));
-  }
-
+  release(key: Key): boolean;
   /** All that is held, given up. */
-  clear(): OfferMessage[] {
-    const offers = [...this.held.values()].map(({ offer }) => offer);
-    this.held.clear();
-    this.settled.clear();
-    return offers;
-  }
-
+  clear(): OfferMessage[];
   /** What has no tab, or one that is hidden while another is visible, gets the active one. */
-  place(): Move[] {
-    const { active, tabs } = this;
-    const moves: Move[] = [];
-    for (const held of active === undefined ? [] : this.held.values()) {
-      const tab = tabs.get(held.tab as string);
-      if (tab && (held.tab === active || tab.visible || !this.isVisible)) continue;
-      const offer = this.ahead(held.offer);
-      if (!offer) continue;
-      moves.push({ offer, from: tab && held.tab, to: active as string });
-      held.tab = active;
-    }
-    return moves;
-  }
+  place(move: (offer: OfferMessage, to: string, from: string | undefined) => void): void;
+}
+
+export function createScreen(outbox: () => Outbox): Screen {
+  const tabs = new Map<string, boolean>();
+  const held = new Map<string, Held>();
+  /** The keys that were settled last. What may still come for them was under way. */
+  const settled = new Set<string>();
+
+  const isVisible = (): boolean => [...tabs.values()].includes(true);
+
+  const active = (): string | undefined => {
+    const all = [...tabs];
+    return (all.filter(([, isVisible]) => isVisible).pop() ?? all.pop())?.[0];
+  };
 
   /** An offer with what the outbox knows beyond the server; none, if the person is done with it. */
-  private ahead(offer: OfferMessage): OfferMessage | undefined {
-    const ack = this.outbox().ack(offer);
-    if (this.outbox().dismissal(offer)) return undefined;
-    const step = ack?.step;
-    if (ack === undefined || step === undefined) return offer;
+  const ahead = (offer: OfferMessage): OfferMessage | undefined => {
+    const { step, data = offer.data } = outbox().ack(offer) ?? {};
+    if (outbox().dismissal(offer)) return undefined;
+    if (step === undefined) return offer;
     if (offer.settle_on === "shown" || step >= offer.steps) return undefined;
-    return step < offer.step - 1 ? offer : { ...offer, step: step + 1, data: ack.data === undefined ? offer.data : ack.data };
-  }
+    return step < offer.step - 1 ? offer : { ...offer, step: step + 1, data };
+  };
+
+  const progress = ({ step, data, ...key }: ProgressMessage): void => {
+    const known = held.get(keyOf(key));
+    if (known && step >= known.offer.step - 1) known.offer = { ...known.offer, step: step + 1, data };
+  };
+
+  return {
+    tabs,
+    isVisible,
+    active,
+    progress,
+    open: () => [...held.values()].slice(0, KEYS_MAX).map(({ offer: { id, window } }) => ({ id, window })),
+    hold(offer, tab) {
+      const key = keyOf(offer);
+      if (settled.has(key)) return undefined;
+      const has = held.get(key)?.tab;
+      held.set(key, { offer, tab: has ?? tab });
+      return has;
+    },
+    confirmed(confirm, data, isDismissal) {
+      const key = keyOf(confirm);
+      const known = held.get(key);
+      if (isSettled(confirm.state)) settled.add(key);
+      if (settled.size > KEYS_MAX) settled.delete([...settled][0] as string);
+      // A dismissal that settles nothing snoozes: it will be offered again.
+      if (settled.has(key) || isDismissal) held.delete(key);
+      else progress({ ...confirm, type: "progress", data: data ?? known?.offer.data });
+    },
+    release: (key) => held.delete(keyOf(key)),
+    clear() {
+      const offers = [...held.values()].map(({ offer }) => offer);
+      held.clear();
+      settled.clear();
+      return offers;
+    },
+    place(move) {
+      const to = active();
+      for (const known of held.values()) {
+        const from = tabs.has(known.tab as string) ? known.tab : undefined;
+        if (!to || (from && (from === to || tabs.get(from) || !isVisible()))) continue;
+        const offer = ahead(known.offer);
+        if (!offer) continue;
+        move(offer, to, from);
+        known.tab = to;
+      }
+    },
+  };
 }

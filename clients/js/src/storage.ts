@@ -9,8 +9,8 @@ const DEADLINE_MS = 1_500;
 
 /** As {@link Store}, but never waits for ever. */
 export interface Kept {
-  get(key: string): Promise<string | undefined>;
-  set(key: string, value: string | undefined): Promise<void>;
+  getItem(key: string): Promise<string | null | undefined>;
+  setItem(key: string, value: string): Promise<unknown>;
 }
 
 /** Lives as long as the page. */
@@ -19,49 +19,35 @@ export function memoryStore(): Store {
   return {
     getItem: (key) => all.get(key),
     setItem: (key, value) => all.set(key, value),
-    removeItem: (key) => all.delete(key),
   };
 }
 
-/** The stores to try, the best first. */
-function storesOf(environment: Found, given: Store | "memory" | undefined): Store[] {
-  const own = given === undefined ? [environment.indexedDB && databaseStore(environment.indexedDB), environment.localStorage] : [given === "memory" ? undefined : given];
-  return [...own.filter((store) => !!store), memoryStore()];
-}
+export function openStore({ indexedDB, localStorage, setTimeout, clearTimeout }: Found, given: Store | "memory" | undefined, failed: (thrown: unknown) => void): Kept {
+  const wished = given ? [given] : [indexedDB && databaseStore(indexedDB), localStorage];
+  const stores = [...wished, memoryStore()].filter((store): store is Store => !!store && store !== "memory");
 
-export function openStore(environment: Found, given: Store | "memory" | undefined, failed: (thrown: unknown) => void): Kept {
-  const stores = storesOf(environment, given);
-  const within = <T>(answer: T | Promise<T>): Promise<T> =>
-    new Promise((resolve, reject) => {
-      const timer = environment.setTimeout(() => reject(new Error("the store gave no answer")), DEADLINE_MS);
-      const stop = (): void => environment.clearTimeout(timer as never);
-      Promise.resolve(answer).then(resolve, reject).then(stop, stop);
-    });
   const use = async <T>(act: (store: Store) => T | Promise<T>): Promise<T> => {
-    for (;;) {
-      const store = stores[0] as Store;
-      try {
-        return await within(act(store));
-      } catch (thrown) {
-        if (stores.length === 1) throw thrown;
-        // Another use of it may have failed, and given it up, meanwhile.
-        if (stores[0] === store) stores.shift();
-        failed(thrown);
-      }
+    const [store] = stores as [Store];
+    let timer: unknown;
+    try {
+      return await Promise.race([act(store), new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new Error("the store is silent")), DEADLINE_MS)))]);
+    } catch (thrown) {
+      // Another use of it may have given it up already.
+      if (stores[0] === store) stores.shift();
+      failed(thrown);
+      return use(act);
+    } finally {
+      clearTimeout(timer as never);
     }
   };
   return {
-    get: async (key) => (await use((store) => store.getItem(key))) ?? undefined,
-    set: async (key, value) => {
-      await use((store) => (value === undefined ? store.removeItem(key) : store.setItem(key, value)));
-    },
+    getItem: (key) => use((store) => store.getItem(key)),
+    setItem: (key, value) => use((store) => store.setItem(key, value)),
   };
 }
 
-type Database = {
-  createObjectStore(name: string): unknown;
-  transaction(name: string, mode: string): { objectStore(name: string): Record<"get" | "put" | "delete", (...values: string[]) => RequestLike> };
-};
+type Texts = Record<"get" | "put", (...values: string[]) => RequestLike>;
+type Database = { createObjectStore(name: string): unknown; transaction(name: string, mode: string): { objectStore(name: string): Texts } };
 
 const done = <T>(request: RequestLike): Promise<T> =>
   new Promise((resolve, reject) => {
@@ -71,15 +57,16 @@ const done = <T>(request: RequestLike): Promise<T> =>
 
 function databaseStore(factory: NonNullable<Found["indexedDB"]>): Store {
   let opened: Promise<Database> | undefined;
-  const open = (): Promise<Database> => {
-    const request = factory.open("engage", 1) as RequestLike & { onupgradeneeded: unknown };
-    request.onupgradeneeded = () => (request.result as Database).createObjectStore("texts");
-    return done(request);
+  const act = async (run: (texts: Texts) => RequestLike): Promise<string | undefined> => {
+    if (!opened) {
+      const request = factory.open("engage", 1) as RequestLike & { onupgradeneeded: unknown };
+      request.onupgradeneeded = () => (request.result as Database).createObjectStore("texts");
+      opened = done(request);
+    }
+    return done(run((await opened).transaction("texts", "readwrite").objectStore("texts")));
   };
-  const texts = async (mode: string) => (await (opened ??= open())).transaction("texts", mode).objectStore("texts");
   return {
-    getItem: async (key) => done<string | undefined>((await texts("readonly")).get(key)),
-    setItem: async (key, value) => done((await texts("readwrite")).put(value, key)),
-    removeItem: async (key) => done((await texts("readwrite")).delete(key)),
+    getItem: (key) => act((texts) => texts.get(key)),
+    setItem: (key, value) => act((texts) => texts.put(value, key)),
   };
 }

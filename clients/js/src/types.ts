@@ -97,7 +97,7 @@ export interface Events {
 /** What the client is doing. */
 export type State =
   | { readonly name: "connecting"; readonly url: string; readonly transport: Transport }
-  | { readonly name: "open"; readonly node: string; readonly connection: string; readonly url: string; readonly transport: Transport }
+  | Welcome
   | {
       readonly name: "waiting";
       /** For people. */
@@ -142,8 +142,6 @@ export interface Delivery<Payload = unknown, Data = unknown> {
   readonly expiresInMs: number;
   /** As far as the server has confirmed it. */
   readonly state: DeliveryState;
-  /** Whether something said about it has no confirm yet. */
-  readonly pending: boolean;
   /** Aborted when it is to be taken off the screen; `signal.reason` is the {@link WithdrawReason}. */
   readonly signal: AbortSignal;
   /** It is on the screen. */
@@ -228,15 +226,19 @@ export interface Window {
 
 /** The server's answer to a new connection. */
 export interface Welcome {
+  readonly name: "open";
   readonly user: string;
   readonly device: string;
-  readonly connection: string;
+  /** The name of the node. */
   readonly node: string;
+  /** The connection's id, for the node's log. */
+  readonly connection: string;
+  readonly url: string;
+  readonly transport: Transport;
+  /** The session window, as it was then. */
   readonly window: Window;
-  /** Server time, ms since the epoch. */
+  /** Server time, ms since the epoch, as it was then. */
   readonly serverTime: number;
-  readonly heartbeatMs: number;
-  readonly maxInFlight: number;
 }
 
 /** Something that went wrong, with a stable `code`. */
@@ -260,7 +262,6 @@ export interface Traffic {
 export interface Store {
   getItem(key: string): string | null | undefined | Promise<string | null | undefined>;
   setItem(key: string, value: string): unknown;
-  removeItem(key: string): unknown;
 }
 
 /** A function that takes an event, whatever more the platform says about that event. */
@@ -278,7 +279,7 @@ export interface SocketLike {
 
 /** Web Locks, as far as they are used. */
 export interface LocksLike {
-  request(name: string, options: { ifAvailable?: boolean; steal?: boolean; signal?: AbortSignal }, run: (lock: unknown) => unknown): Promise<unknown>;
+  request(name: string, options: { ifAvailable?: boolean }, run: (lock: unknown) => unknown): Promise<unknown>;
 }
 
 /** A BroadcastChannel, as far as it is used. */
@@ -325,7 +326,7 @@ export interface Environment {
   sessionStorage: Store;
   locks: LocksLike;
   BroadcastChannel: new (name: string) => ChannelLike;
-  /** Tells of `online`, `offline`, `pagehide` and `pageshow`. */
+  /** Tells of `online`, `pagehide` and `pageshow`. */
   window: Target;
   /** Tells of `visibilitychange`. */
   document: Target & { readonly visibilityState: string };

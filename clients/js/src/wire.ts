@@ -106,41 +106,21 @@ export const FRAME_MAX_BYTES = 60_000;
 /** The most bytes of an ack's data. */
 export const DATA_MAX_BYTES = 4096;
 
-/** What the close codes of the contract are called. */
-const CLOSE_NAMES: Readonly<Record<number, string>> = {
-  1012: "draining",
-  4400: "bad_message",
-  4401: "unauthorized",
-  4403: "forbidden",
-  4408: "hello_timeout",
-  4409: "replaced",
-  4413: "too_large",
-  4429: "rate_limited",
-  4440: "slow_consumer",
-};
+/** After these nobody connects again as it is. What ends other connections is told by a message before, or by nobody. */
+const CLOSE_NAMES: Readonly<Record<number, string>> = { 4400: "bad_message", 4401: "unauthorized", 4403: "forbidden", 4409: "replaced" };
 
+/** What to call the end of a connection. */
 export const closeName = (code: number): string => CLOSE_NAMES[code] ?? "lost";
 
 /** One text for a key. No id holds a line break. */
 export const keyOf = (key: Key): string => key.window + "\n" + key.id;
 
-const SETTLED = "completed dismissed expired withdrawn dropped";
+/** Completed, dismissed, dropped, expired or withdrawn; not queued, offered, shown or in progress. */
+export const isSettled = (state: DeliveryState): boolean => /^[cdew]/.test(state);
 
-export const isSettled = (state: DeliveryState): boolean => SETTLED.includes(state);
 
 /** The messages of a frame: one, or a list of them. */
-export function messagesOf(text: string): ServerMessage[] {
-  const frame = JSON.parse(text) as ServerMessage | ServerMessage[];
-  return Array.isArray(frame) ? frame : [frame];
-}
+export const messagesOf = (text: string): ServerMessage[] => [JSON.parse(text) as ServerMessage | ServerMessage[]].flat();
 
-/** How many bytes a text has in UTF-8. React Native has no TextEncoder everywhere. */
-export function sizeOf(text: string): number {
-  let bytes = 0;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    // A surrogate is half of four bytes.
-    bytes += unit < 0x80 ? 1 : unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 2 : 3;
-  }
-  return bytes;
-}
+/** How many bytes a text has in UTF-8. Not every platform has a TextEncoder. */
+export const sizeOf = (text: string): number => encodeURIComponent(text).replace(/%../g, "_").length;

@@ -28,12 +28,15 @@ export interface Connection {
 interface Live extends Attached {
   readonly user: string;
   readonly peer: Peer;
+  token: string;
 }
 
 /** Options of a {@link FakeServer}. */
 export interface FakeOptions {
   /** What a welcome says of it. Default 25 s. */
   heartbeatMs?: number;
+  /** The server's clock, ms since the epoch, by which tokens end. */
+  now?: () => number;
 }
 
 export class FakeServer {
@@ -48,6 +51,7 @@ export class FakeServer {
   private readonly users = new Map<string, FakeLedger>();
   private readonly live = new Map<Peer, Live>();
   private toLose = 0;
+  private readonly revoked = new Set<string>();
   private toRefuse: { code: string; retry: boolean }[] = [];
   private isUp = true;
   private hasSockets = true;
@@ -75,6 +79,12 @@ export class FakeServer {
     const text = encodeURIComponent(JSON.stringify({ sub: user, ...claims }));
     const bytes = text.replace(/%(..)/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
     return `e30.${btoa(bytes).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "")}.fake`;
+  }
+
+  /** Takes a token for no good any more, and ends the connections that have it. */
+  revoke(token: string): void {
+    this.revoked.add(token);
+    for (const [peer, live] of [...this.live]) if (live.token === token) this.refuse(peer, "unauthorized");
   }
 
   /** Publishes to a user, as `POST /v1/users/{user}/engagements` does. */
@@ -172,6 +182,23 @@ export class FakeServer {
     return ledger;
   }
 
+  private now(): number {
+    return this.options.now?.() ?? Date.now();
+  }
+
+  /** Whose token it is, or what is wrong with it. */
+  private userOf(token: string): string | { readonly code: string } {
+    const { sub, exp } = claimsOf(token);
+    if (sub === undefined || this.revoked.has(token)) return { code: "unauthorized" };
+    return exp !== undefined && exp * 1000 <= this.now() ? { code: "token_expired" } : sub;
+  }
+
+  private refuse(peer: Peer, code: string): void {
+    peer.deliver([{ type: "error", code, message: code, retry: false }]);
+    this.gone(peer, false);
+    peer.end(code === "forbidden" ? 4403 : 4401, code);
+  }
+
   private tick(): number {
     return ++this.time;
   }
@@ -201,18 +228,16 @@ export class FakeServer {
   }
 
   private hello(peer: Peer, hello: ClientMessage): void {
-    const user = claimsOf(String(hello.token)).sub;
     const device = String(hello.device);
-    if (user === undefined) {
-      peer.deliver([{ type: "error", code: "unauthorized", message: "the token is not valid", retry: false }]);
-      return peer.end(4401, "unauthorized");
-    }
+    const user = this.userOf(String(hello.token));
+    if (typeof user === "object") return this.refuse(peer, user.code);
     const ledger = this.ledger(user);
-    const answers = (hello.acks as Said[]).map((ack) => this.record(ledger, device, ack)).map((answer, index) => answer ?? lostOf((hello.acks as Said[])[index] as Said));
+    const answers = ((hello.acks ?? []) as Said[]).map((ack) => this.record(ledger, device, ack) ?? lostOf(ack));
     const live: Live = {
       user,
       device,
       peer,
+      token: String(hello.token),
       visible: hello.visible !== false,
       order: this.tick(),
       maxInFlight: Number(hello.max_in_flight ?? 16),
@@ -232,7 +257,7 @@ export class FakeServer {
         connection: `c${++this.count}`,
         node: "fake",
         window: { id: ledger.window, opened_at: 0, closes_at: 86_400_000 },
-        server_time: Date.now(),
+        server_time: this.now(),
         heartbeat_ms: this.options.heartbeatMs ?? 25_000,
         max_in_flight: live.maxInFlight,
         acks: answers,
@@ -248,6 +273,11 @@ export class FakeServer {
       return answer ? [answer] : [];
     }
     if (message.type === "ping") return this.isSilent ? [] : [{ type: "pong" }];
+    if (message.type === "token" && live) {
+      const renewed = this.userOf(String(message.token));
+      if (renewed !== user) this.refuse(live.peer, typeof renewed === "object" ? renewed.code : "forbidden");
+      live.token = String(message.token);
+    }
     if (message.type === "visible" && live) {
       if (message.visible && !live.visible) live.order = this.tick();
       live.visible = message.visible === true;
@@ -267,8 +297,8 @@ export class FakeServer {
 
   private post(body: string): ServerMessage[] | undefined {
     const { token, device, messages } = JSON.parse(body) as { token: string; device: string; messages: ClientMessage[] };
-    const user = claimsOf(token).sub;
-    if (user === undefined) return undefined;
+    const user = this.userOf(token);
+    if (typeof user === "object") return undefined;
     const live = [...this.live.values()].find((one) => one.user === user && one.device === device);
     return messages.flatMap((message) => {
       this.note(message);
