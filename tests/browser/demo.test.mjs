@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { complaints, openBrowser, shot } from "./lib/browser.mjs";
+import { complaints, openBrowser } from "./lib/browser.mjs";
 import { DemoPage, startDemo } from "./lib/demo.mjs";
 import { until } from "./lib/wait.mjs";
 
@@ -266,24 +266,4 @@ test("the page is light or dark as the system is, and as the switch says after t
   await it.page.getByRole("button", { name: "Dark colours" }).waitFor();
   await it.page.reload();
   assert.notEqual(await ground(), dark, "it is kept");
-});
-
-test("pictures: light and dark, wide and narrow", async () => {
-  for (const [name, options] of [
-    ["light", {}],
-    ["dark", { colorScheme: "dark" }],
-    ["narrow", { viewport: { width: 390, height: 844 } }],
-    ["narrow-dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark" }],
-  ]) {
-    await context?.close();
-    const it = await open(options);
-    await it.publish("survey");
-    await it.screen("phone").getByRole("button", { name: "4 of 5" }).click();
-    await it.button("laptop", "look").click();
-    await it.screen("laptop").getByText("Question 2 of 3").waitFor();
-    const wide = await it.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(wide <= 0, `${name}: the page is ${wide} px wider than the window`);
-    await it.page.evaluate(() => scrollTo(0, 0));
-    await shot(it.page, `demo-${name}`, { fullPage: true });
-  }
 });

@@ -80,6 +80,7 @@ by("theme").addEventListener("click", () => {
   drawTheme();
   tell("theme", theme());
 });
+by("restart").prepend(icon("repeat"));
 by("restart").addEventListener("click", startOver);
 
 watchPromise();

@@ -17,6 +17,7 @@ export class Demo {
 
   /** Ends it in good order; with which code. */
   async end() {
+    // Ended twice, it is asked once.
     if (this.#process.isRunning) this.#process.signal("SIGTERM");
     const code = await this.#process.over();
     clear(this.#home);
