@@ -236,6 +236,20 @@ test("without a majority nothing new is accepted, and the page says why", async 
   await it.screen("phone").getByText("Free shipping this weekend").waitFor();
 });
 
+test("a new start forgets everything: what was published, what was cut, what was answered", async () => {
+  const it = await open();
+  await it.publish("survey");
+  await it.screen("phone").getByRole("button", { name: "4 of 5" }).click();
+  await it.button("laptop", "network").click();
+  await it.page.locator("#device-laptop[data-connection='offline']").waitFor();
+  await it.startOver();
+  await it.page.getByText("Nothing is published yet").waitFor();
+  assert.equal(await it.page.locator("#tries-count").textContent(), "0 of 9");
+  await it.publish("survey");
+  await it.screen("phone").getByText("Question 1 of 3").waitFor();
+  await it.ends("survey-1", "published", "offered phone", "shown phone");
+});
+
 test("a second page takes the devices over, and the first can take them back", async () => {
   const first = await open();
   const second = new DemoPage(await context.newPage());

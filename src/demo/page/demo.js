@@ -39,6 +39,8 @@ function watchPromise() {
 
 async function startOver() {
   by("restart").disabled = true;
+  const { body } = await api.state();
+  await Promise.all(body.devices.map(({ device }) => api.wire(device, "mend")));
   await api.forget();
   forgetDevices();
   location.reload();

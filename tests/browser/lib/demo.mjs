@@ -1,5 +1,6 @@
 // A real `engage demo`, and a page of it.
 
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { mkdirSync } from "node:fs";
 import { Process, clear, home } from "./process.mjs";
@@ -49,18 +50,19 @@ export class DemoPage {
 
   /** Opens it, with nothing left of what was done before, and waits until both devices are connected. */
   static async open(context, url) {
+    const press = (path) => context.request.post(`${url}/demo/${path}`, { headers: { origin: url } });
+    await Promise.all([press("devices/phone/mend"), press("devices/laptop/mend")]);
+    assert.equal((await press("forget")).status(), 204);
     const demo = new DemoPage(await context.newPage());
     await demo.page.goto(url);
-    await demo.page.getByRole("button", { name: "Start over" }).waitFor();
     await demo.connected("phone", "laptop");
-    await demo.startOver();
     return demo;
   }
 
   /** Presses *Start over*, and waits until that is so. */
   async startOver() {
     const loaded = this.page.waitForEvent("load");
-    await this.page.locator("#restart").evaluate((button) => button.click());
+    await this.page.getByRole("button", { name: "Start over" }).click();
     await loaded;
     await this.connected("phone", "laptop");
   }
