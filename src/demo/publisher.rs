@@ -1,6 +1,8 @@
 //! The publisher's calls, made for the page with the key that the page must not have. A call goes to any node that runs, and to the next one when that dies over it: every call is safe to send
 //! again (G3).
 
+use std::sync::atomic::Ordering;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use super::answer::Refusal;
 use super::person::USER;
 use super::site::Shared;
 use crate::client::{Answer, ApiError, OutcomesQuery, Verb};
+use crate::clock;
 
 /// Says which node answered.
 const NODE_HEADER: &str = "engage-demo-node";
@@ -39,7 +42,9 @@ pub(super) async fn withdraw(shared: web::Data<Shared>, id: web::Path<String>) -
 
 /// `POST /demo/forget`: forgets the user, and with them all that was published.
 pub(super) async fn forget(shared: web::Data<Shared>) -> Result<HttpResponse, Refusal> {
-    forward(&shared, Verb::Delete, &["v1", "users", USER], None).await
+    let answer = forward(&shared, Verb::Delete, &["v1", "users", USER], None).await?;
+    shared.forgotten_at.store(clock::wall_ms(), Ordering::Relaxed);
+    Ok(answer)
 }
 
 /// Where the reader of outcomes is.

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     pub(super) lines: Lines,
     /// The shard that the user is on, once it is known.
     pub(super) shard: OnceLock<u32>,
+    /// When the user was last forgotten, ms since the epoch. Outcomes of before are still in the feed, and no longer of interest.
+    pub(super) forgotten_at: AtomicU64,
 }
 
 /// A server on this listener, which runs while it is awaited.

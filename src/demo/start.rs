@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -46,7 +47,7 @@ impl Demo {
         person::introduce(&nodes).await?;
         let shard = view::shard(&nodes).await.map(OnceLock::from).unwrap_or_default();
         let reaches: Vec<String> = lines.all().iter().flat_map(|device| &device.lines).map(|line| line.url.clone()).collect();
-        let shared = web::Data::new(Shared { nodes, lines, shard });
+        let shared = web::Data::new(Shared { nodes, lines, shard, forgotten_at: AtomicU64::new(0) });
         let server = site::serve(listener, shared.clone(), Guard::new(port, &reaches))?;
         Ok(Demo { server, port, shared })
     }

@@ -1,5 +1,7 @@
 //! What the page is told of the nodes, the lines and the person, a few times a second. Asks the nodes; decides nothing.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -21,6 +23,8 @@ pub(super) struct View {
     owner: Option<String>,
     shard: Option<u32>,
     devices: Vec<DeviceView>,
+    /// When the user was last forgotten, ms since the epoch.
+    forgotten_at: u64,
     /// The user's connected devices, as the owner sees them; none while nobody can say.
     connected: Option<Vec<UserDevice>>,
 }
@@ -72,6 +76,7 @@ pub(super) async fn look(shared: &Shared) -> View {
         owner: cluster.as_ref().zip(shard).and_then(|(cluster, shard)| owner(nodes, cluster, shard)),
         shard,
         devices: devices(shared),
+        forgotten_at: shared.forgotten_at.load(Ordering::Relaxed),
         connected: user.map(|user| user.devices),
     }
 }

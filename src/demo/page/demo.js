@@ -39,6 +39,8 @@ function watchPromise() {
 
 async function startOver() {
   by("restart").disabled = true;
+  const { body } = await api.state();
+  await Promise.all(body.devices.map(({ device }) => api.wire(device, "mend")));
   await api.forget();
   forgetDevices();
   location.reload();
@@ -56,14 +58,15 @@ async function watch() {
   by("over").hidden = false;
 }
 
-/** Reads the outcomes as they come, from the oldest that is kept. */
-async function follow() {
+/** Reads the outcomes as they come, from the oldest that is kept; those of before the last new start are over. */
+async function follow({ forgotten_at: forgottenAt }) {
   let after = null;
   for (;;) {
     const { status, body } = await api.outcomes(after);
     if (status === 200 && body.length > 0) {
       after = body.at(-1).cursor;
-      tell("outcomes", body);
+      const ours = body.filter(({ at }) => at > forgottenAt);
+      if (ours.length > 0) tell("outcomes", ours);
     }
     // The nodes wait for the next by themselves; where none answers, somebody has to.
     if (status !== 200) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
@@ -79,6 +82,7 @@ by("theme").addEventListener("click", () => {
   drawTheme();
   tell("theme", theme());
 });
+by("restart").prepend(icon("repeat"));
 by("restart").addEventListener("click", startOver);
 
 watchPromise();
@@ -89,8 +93,7 @@ new Tries();
 const cluster = new Cluster();
 new Publisher();
 const { body: first } = await api.state();
-const devices = new Devices(first);
+new Devices(first);
 cluster.draw(first);
-void devices;
 void watch();
-void follow();
+void follow(first);

@@ -28,7 +28,7 @@ export class Device {
       look: button("look", "eye", look),
       network: button("network", "offline", toggleNetwork),
       lose: button("lose", "lose", () => this.#arm(lose)),
-      tab: button("tab", "kill", () => (this.#frame ? kill() : open())),
+      tab: button("tab", "kill", () => (this.#isAlive() ? kill() : open())),
     };
     this.status = h("span", { class: "pill", role: "status" });
     this.note = h("p", { class: "device-note", role: "status" });
@@ -110,6 +110,11 @@ export class Device {
     if (message.type === "withdraw" || (message.type === "confirm" && isSettled(message.state))) this.#holds.delete(key);
   }
 
+  /** Whether there is something to kill: a client that will not connect again by itself can only be opened anew. */
+  #isAlive() {
+    return this.#frame !== null && this.#client.name !== "closed";
+  }
+
   #arm(lose) {
     this.#willLose = true;
     lose();
@@ -121,7 +126,7 @@ export class Device {
   }
 
   #draw() {
-    const isOpen = this.#frame !== null;
+    const isAlive = this.#isAlive();
     mark(this.element, "data-looked", this.#isLookedAt);
     mark(this.element, "data-connection", this.#connection());
     mark(this.status, "data-is", this.#connection());
@@ -134,8 +139,8 @@ export class Device {
     mark(network, "aria-pressed", String(this.isCut));
     this.#label(lose, this.#willLose ? "Will be lost" : "Lose the ack", "lose");
     mark(lose, "aria-pressed", String(this.#willLose));
-    lose.disabled = !isOpen || this.#willLose;
-    this.#label(tab, isOpen ? "Kill this tab" : "Open it again", isOpen ? "kill" : "back");
+    lose.disabled = !isAlive || this.#willLose;
+    this.#label(tab, isAlive ? "Kill this tab" : "Open it again", isAlive ? "kill" : "back");
   }
 
   #label(button, text, symbol) {
@@ -153,7 +158,7 @@ export class Device {
   }
 
   #statusText() {
-    const { name, node, retryAt, reason } = this.#client;
+    const { name, node, retryAt, reason, code } = this.#client;
     const again = retryAt ? `, tries again in ${(Math.max(0, retryAt - Date.now()) / 1000).toFixed(1)} s` : "";
     switch (this.#connection()) {
       case "dead":
@@ -165,7 +170,7 @@ export class Device {
       case "waiting":
         return `waiting${again}`;
       case "closed":
-        return `closed: ${reason}`;
+        return code === "replaced" ? "taken over by another page" : `closed: ${reason}`;
       default:
         return "connecting";
     }

@@ -38,7 +38,8 @@ function cleaned(options) {
 }
 
 function field(label, control) {
-  return h("label", { class: "field" }, h("span", {}, label), control);
+  control.id = `field-${control.name}`;
+  return h("div", { class: "field" }, h("label", { for: control.id }, label), control);
 }
 
 function text(label, name, attributes) {

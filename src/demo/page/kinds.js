@@ -14,7 +14,7 @@ export const KINDS = {
   },
   banner: {
     name: "Banner",
-    about: "seen once is enough",
+    about: "once is enough",
     make: () => ({ payload: { kind: "banner", text: "Free shipping this weekend", detail: "On every bag, to every door." } }),
   },
   notice: {

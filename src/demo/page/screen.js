@@ -62,6 +62,7 @@ export class Screen {
   #remove(card) {
     if (!this.#cards.delete(card)) return;
     card.element.classList.add("leaves");
+    card.element.inert = true;
     const leave = () => card.remove();
     card.element.addEventListener("animationend", leave, { once: true });
     setTimeout(leave, 400);

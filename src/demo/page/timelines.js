@@ -30,7 +30,9 @@ export class Timelines {
     // Answers may overtake each other: the one to the last question counts.
     const asked = (card.asked += 1);
     const { status, body } = await api.delivery(id);
-    if (status !== 200 || asked !== card.asked) return;
+    if (asked !== card.asked) return;
+    if (status === 404) return this.#drop(id);
+    if (status !== 200) return;
     this.#draw(card, { id, state: body.state, reason: body.reason, steps: body.steps, step: body.step, scope: body.scope, events: body.timeline });
   }
 
@@ -51,9 +53,15 @@ export class Timelines {
     card.element = h("li", { class: "delivery", "data-id": id }, card.head, card.scroll);
     this.#cards.set(id, card);
     by("timelines").prepend(card.element);
-    while (by("timelines").children.length > SHOWN_MAX) this.#cards.delete(by("timelines").lastChild.dataset.id), by("timelines").lastChild.remove();
+    while (by("timelines").children.length > SHOWN_MAX) this.#drop(by("timelines").lastChild.dataset.id);
     by("timelines-empty").hidden = true;
     return card;
+  }
+
+  #drop(id) {
+    this.#cards.get(id)?.element.remove();
+    this.#cards.delete(id);
+    by("timelines-empty").hidden = this.#cards.size > 0;
   }
 
   #draw(card, { id, state, reason, steps, step, scope, events }) {
