@@ -17,6 +17,7 @@ use super::options::Options;
 use super::run::{Show, Stage};
 use super::tally::Tally;
 use crate::clock;
+use crate::config::Secret;
 
 /// All that is waited for comes within this time.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -38,8 +39,8 @@ pub(super) struct Course {
 /// What all threads share.
 pub(super) struct Shared {
     pub(super) addresses: Vec<SocketAddr>,
-    pub(super) key: String,
-    pub(super) jwt_secret: String,
+    pub(super) key: Secret,
+    pub(super) jwt_secret: Secret,
     pub(super) payload_bytes: usize,
     pub(super) is_closed_loop: bool,
     pub(super) course: watch::Sender<Course>,

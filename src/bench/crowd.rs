@@ -33,7 +33,7 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new(shared: Arc<Shared>) -> Scene {
-        let publisher = Publisher::new(&shared.addresses, &shared.key);
+        let publisher = Publisher::new(&shared.addresses, shared.key.expose());
         let over = shared.over.subscribe();
         Scene { shared, publisher, tally: RefCell::new(Tally::new()), over }
     }
@@ -53,7 +53,7 @@ impl Scene {
 
     pub(super) fn token(&self, user: &str) -> String {
         let claims = Claims::new(user, None, clock::wall_ms(), TOKEN_TTL_MS);
-        claims.sign(&self.shared.jwt_secret).expect("any secret signs")
+        claims.sign(self.shared.jwt_secret.expose()).expect("any secret signs")
     }
 
     pub(super) fn course(&self) -> Course {

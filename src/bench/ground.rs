@@ -7,6 +7,7 @@ use super::BenchError;
 use super::options::{Options, Own, Place};
 use super::resources;
 use crate::client::{Api, Cluster};
+use crate::config::Secret;
 use crate::fleet::{Fleet, Plan, Progress};
 
 /// A load needs more than a person does.
@@ -17,8 +18,8 @@ const OTHER_FILES: u64 = 1_000;
 /// The nodes under load.
 pub(super) struct Ground {
     pub(super) addresses: Vec<SocketAddr>,
-    pub(super) key: String,
-    pub(super) jwt_secret: String,
+    pub(super) key: Secret,
+    pub(super) jwt_secret: Secret,
     fleet: Option<Fleet>,
 }
 
@@ -51,7 +52,7 @@ impl Ground {
         };
         let fleet = Fleet::start(plan, say).await?;
         let addresses = fleet.all().map(|(process, _)| process.settings().address()).collect();
-        Ok(Ground { addresses, key: fleet.key().to_owned(), jwt_secret: fleet.jwt_secret().to_owned(), fleet: Some(fleet) })
+        Ok(Ground { addresses, key: Secret::new(fleet.key()), jwt_secret: Secret::new(fleet.jwt_secret()), fleet: Some(fleet) })
     }
 
     /// Seconds of CPU that all nodes have used; only of own ones.
@@ -75,7 +76,7 @@ impl Ground {
 
     /// The API of a node.
     pub(super) fn api(&self, place: usize) -> Result<Api, BenchError> {
-        Ok(Api::new(&format!("http://{}", self.addresses[place]), Some(&self.key))?)
+        Ok(Api::new(&format!("http://{}", self.addresses[place]), Some(self.key.expose()))?)
     }
 
     /// The nodes and shards, as a node sees them that lives.

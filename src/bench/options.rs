@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::config::Secret;
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
@@ -38,7 +40,7 @@ pub enum Place {
     /// To nodes that the bench starts, as processes of their own.
     Own(Own),
     /// To a cluster that runs on this machine.
-    Given { addresses: Vec<SocketAddr>, key: String, jwt_secret: String },
+    Given { addresses: Vec<SocketAddr>, key: Secret, jwt_secret: Secret },
 }
 
 /// Nodes that the bench starts.

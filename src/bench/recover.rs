@@ -65,7 +65,7 @@ pub(super) async fn run(ground: &Ground, options: &Options, show: Show<'_>) -> R
 
 /// What waits for everybody, published while nobody is there.
 async fn publish(ground: &Ground, options: &Options, show: Show<'_>) -> Result<(), BenchError> {
-    let publisher = super::publisher::Publisher::new(&ground.addresses, &ground.key);
+    let publisher = super::publisher::Publisher::new(&ground.addresses, ground.key.expose());
     let users: Vec<String> = (0..options.user_count).map(user_name).collect();
     let all = (users.len() * options.waiting_count) as u64;
     let mut done = 0;
@@ -190,11 +190,7 @@ impl Returning {
                 }
                 acks.push_str(&body::ack(&body::id(number), said.window()));
             }
-            "confirm" => {
-                if self.confirmed.insert(number) {
-                    self.scene.note(self.begun, |tally| &mut tally.confirmed);
-                }
-            }
+            "confirm" if self.confirmed.insert(number) => self.scene.note(self.begun, |tally| &mut tally.confirmed),
             "error" => self.scene.tally.borrow_mut().error(format!("error {}", said.code.as_deref().unwrap_or("without a code"))),
             _ => {}
         }

@@ -13,7 +13,7 @@ use super::progress::Shown;
 use super::target::{Need, Target};
 use crate::bench::options::{Job, Options, Own, Place};
 use crate::bench::{self, BenchError, Report, Stage};
-use crate::config::Span;
+use crate::config::{Secret, Span};
 use crate::fleet::Progress;
 
 /// Puts load on a cluster and tells what it did. Without `--url` it starts nodes of its own on this machine, as processes, and ends them afterwards: then it also tells the CPU and
@@ -148,8 +148,8 @@ impl Bench {
         let addresses = urls.map(|url| address(&url)).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Place::Given {
             addresses,
-            key: self.target.key(Need::Admin)?,
-            jwt_secret: self.target.local.jwt_secret("give --data-dir of the node")?,
+            key: Secret::new(self.target.key(Need::Admin)?),
+            jwt_secret: Secret::new(self.target.local.jwt_secret("give --data-dir of the node")?),
         })
     }
 }
