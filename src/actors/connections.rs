@@ -93,6 +93,7 @@ impl OpenLine {
     pub fn closed_by_client(&mut self) -> Closing {
         self.line.heard();
         if self.line.is_closing() {
+            self.line.closed_by_client();
             return Closing::Server;
         }
         self.ended = "client";

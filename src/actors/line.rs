@@ -201,6 +201,14 @@ impl Line {
         }
     }
 
+    /// The client said that it closes too. Where that answers our farewell, nothing is left to wait for: left to itself the HTTP server would read on for a second, and a
+    /// browser tells its page of the end only after it.
+    pub fn closed_by_client(&self) {
+        if matches!(self.queue().end, End::Sent(_)) {
+            self.cut();
+        }
+    }
+
     /// Ends it at once, whatever its task does.
     pub fn cut(&self) {
         self.is_cut.store(true, Relaxed);
@@ -278,7 +286,8 @@ impl Outbox for Line {
 }
 
 impl Queue {
-    fn put(&mut self, batch: Batch) {
+    fn put(&mut self, mut batch: Batch) {
+        batch.fit();
         self.messages_count += batch.count();
         self.bytes += batch.len_bytes();
         self.batches.push_back(batch);

@@ -155,3 +155,15 @@ fn nothing_but_an_end_goes_out_before_the_welcome() {
     line.answer(pong()).unwrap();
     assert_eq!(frame(&line), r#"{"type":"pong","ref":1,"server_time":5}"#);
 }
+
+/// Browsers heard of the end of a connection a second late.
+#[test]
+fn a_client_that_answers_the_farewell_is_let_go_at_once() {
+    let line = line(Limits::default());
+    line.close(Ending::protocol(1002));
+    line.closed_by_client();
+    assert!(matches!(next(&line), Some(Outgoing::End(_))), "its Close crossed ours, which has to go out first");
+    assert!(next(&line).is_none());
+    line.closed_by_client();
+    assert!(matches!(next(&line), Some(Outgoing::Cut)));
+}

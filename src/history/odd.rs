@@ -55,6 +55,7 @@ fn moving() -> Vec<Odd> {
         ("hidden, and the withdraw was lost with a link", hidden().fault("n2", Fault::Loss).offer(2, 1).fault("n2", Fault::Heal)),
         ("put off by its holder", two().dismiss(1).dismissed(1, "offered").wait(20).offer(2, 1)),
         ("closed before the other had it, after it was decided", closed_meanwhile()),
+        ("withdrawn by its edge, whose lease was over, after the move was decided", withdrawn_meanwhile()),
         ("a replaced connection", Sample::held().hello(3).then(ended(1, Some(4409)))),
         ("shared by two devices", shared()),
         (
@@ -165,6 +166,7 @@ fn timing() -> Vec<Odd> {
         ("a lease of ledger time that a jump ended", jumped().end(1, Leave::Lost).offer_at(2, 1, 4_600_000)),
         ("a jump, and a node that fell silent a lease ago", jumped().fault("n1", Fault::Cut).wait(10).offer_at(2, 1, 4_600_000)),
         ("nodes an hour behind the clients", behind()),
+        ("an answer to a post, read before what was streamed earlier", posted()),
         ("replicas at different entries", Sample::held().replica("n1", 7, "aa").replica("n2", 8, "bb").replica("n3", 7, "aa")),
     ]
 }
@@ -182,6 +184,12 @@ fn hidden() -> Sample {
 
 fn hidden_and_dead() -> Sample {
     hidden().end(1, Leave::Lost).offer(2, 1)
+}
+
+fn withdrawn_meanwhile() -> Sample {
+    let sample = Sample::held().hello(2);
+    let at = sample.at();
+    sample.wait(50).withdraw(1, "moved").offer_at(2, 1, at)
 }
 
 fn closed_meanwhile() -> Sample {
@@ -261,6 +269,15 @@ fn dropped_for_a_newer_one() -> Sample {
 fn carried_and_over(sample: Sample) -> Sample {
     let new = sample.wait(30).publish(2).created(2, next(), 9_999_999).hello(3).offer_of(3, next());
     new.feed(next(), "published", None).feed(next(), "expired", Some("ttl"))
+}
+
+/// On a WebSocket it would be G6.
+fn posted() -> Sample {
+    let y = || Key::new("u", "y", "w");
+    let sample = Sample::held().on_stream(1).publish_other(2, "y").created(2, y(), 9_999_999).ack(1, 1);
+    let at = sample.at();
+    let streamed = What::Offer { session: 1, key: y(), offer: 1, step: 1, at, data: json!(null), payload: super::samples::payload() };
+    sample.wait(5).confirm(1, 1, "in_progress").then(streamed)
 }
 
 fn expired_and_new() -> Sample {

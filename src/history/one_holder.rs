@@ -153,8 +153,9 @@ impl Move<'_, '_> {
     fn was_withdrawn(&self, connection: &Connection<'_>) -> bool {
         let times = connection.withdraws.get(self.key).into_iter().flatten();
         let in_between = |at: u64| self.old.at <= at && at <= self.new.at;
-        // An edge that withdraws by itself, when a lease is over, only guesses ledger time: what counts then is when it was read.
-        times.clone().any(|(t, at)| in_between(*at) || (*t >= self.old.t && self.before_new(*t)))
+        // An edge that withdraws by itself, when a lease is over, only guesses ledger time: what counts then is that it was read before the offer was. The move may have been
+        // decided before that, and its own withdraw have met a screen that was empty by then.
+        times.clone().any(|(t, at)| in_between(*at) || (*t >= self.old.t && (self.before_new(*t) || *t <= self.new.t)))
     }
 
     /// It dismissed what comes back: taken, that frees it at once, whether or not the answer came.

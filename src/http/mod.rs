@@ -11,8 +11,11 @@ pub mod health;
 pub mod cluster;
 pub mod backup;
 pub mod replicas;
+pub mod figures;
+pub mod console;
 pub mod routes;
 pub mod state;
+pub mod again;
 pub mod problem;
 pub mod auth;
 pub mod limits;
@@ -26,11 +29,16 @@ pub mod users;
 pub mod feed;
 pub mod outcomes;
 pub mod openapi;
+pub mod asyncapi;
 pub mod client_edge;
 pub mod origin;
 pub mod socket;
+mod takeover;
+mod upgrade;
 pub mod connect;
 pub mod stream;
 pub mod messages;
+#[cfg(test)]
+mod callers_for_tests;
 #[cfg(test)]
 mod tests;

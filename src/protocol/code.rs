@@ -70,6 +70,36 @@ impl Meaning {
 }
 
 impl Code {
+    /// Every one, in the order of the table.
+    pub const ALL: [Code; 26] = [
+        Code::BadRequest,
+        Code::UnknownField,
+        Code::BadMessage,
+        Code::Unauthorized,
+        Code::TokenExpired,
+        Code::Forbidden,
+        Code::NotFound,
+        Code::MethodNotAllowed,
+        Code::UnknownDelivery,
+        Code::StepOutOfRange,
+        Code::DifferentEngagement,
+        Code::NotDrained,
+        Code::LastNode,
+        Code::LosesMajority,
+        Code::CursorExpired,
+        Code::TooLarge,
+        Code::UnsupportedMediaType,
+        Code::RateLimited,
+        Code::TooManyConnections,
+        Code::HelloTimeout,
+        Code::Replaced,
+        Code::SlowConsumer,
+        Code::Draining,
+        Code::BufferFull,
+        Code::Unavailable,
+        Code::Internal,
+    ];
+
     /// The table.
     #[must_use]
     pub const fn meaning(self) -> Meaning {
@@ -107,5 +137,20 @@ impl Code {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.meaning().name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_codes_are_listed_once() {
+        for (place, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, place, "{code:?}");
+        }
+        let meanings =
+            include_str!("code.rs").lines().filter(|line| line.trim().starts_with("Code::") && line.contains("=> meaning(")).count();
+        assert_eq!(Code::ALL.len(), meanings);
     }
 }

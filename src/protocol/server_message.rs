@@ -112,6 +112,21 @@ impl ServerMessage<'_> {
         }
     }
 
+    /// About the length of its text, or somewhat more.
+    #[must_use]
+    pub fn room_bytes(&self) -> usize {
+        const WORDS_BYTES: usize = 320;
+        let json = |json: Option<&Payload>| json.map_or(0, |json| json.0.len());
+        let carried = match self {
+            ServerMessage::Offer(offer) => json(Some(&offer.payload)) + json(offer.data.as_ref()),
+            ServerMessage::Notice { payload, .. } => json(Some(payload)),
+            ServerMessage::Progress { data, .. } => json(*data),
+            ServerMessage::CaughtUp => return r#"{"type":"caught_up"}"#.len(),
+            _ => 0,
+        };
+        carried + WORDS_BYTES
+    }
+
     /// Writes it as a JSON object.
     pub fn write(&self, out: &mut String) {
         let mut object = Object::open(out, self.kind());

@@ -62,7 +62,7 @@ impl Keeper {
 
     /// A node that left the group and has applied how it became a member again may lead and vote as any other.
     async fn come_back(&self) {
-        let Some(left_index) = self.left.index() else { return };
+        let Some(left_index) = self.left.far().map(|far| far.index) else { return };
         if self.machine.members_index().is_none_or(|index| index <= left_index) {
             return;
         }

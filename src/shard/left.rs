@@ -4,7 +4,7 @@
 //! elected itself as it read the first change of members, and what the others had was truncated.)
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
@@ -12,32 +12,47 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::error::ShardError;
 use super::files;
-use super::types::group_name;
+use super::types::{LogId, group_name};
 use crate::ledger::ids::ShardId;
 
 const VERSION: u32 = 1;
-/// Nothing is to be kept in mind.
-const NONE: u64 = u64::MAX;
+
+/// How far a group was when a node left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Far {
+    /// What the owner had applied when it said that the node is no member.
+    pub index: u64,
+    /// The last entry that the node held itself. With its term: who led in vain may have a longer log of an older one.
+    pub held: Option<LogId>,
+}
+
+impl Far {
+    /// Whether a log that ends there has all that the node's vote stood for.
+    pub fn is_reached_by(self, last: Option<LogId>) -> bool {
+        last >= self.held && last.is_some_and(|last| last.index >= self.index)
+    }
+}
 
 /// See the head of the file. Shared by all who work with a group.
 #[derive(Debug)]
 pub struct Left {
     /// None in memory: there, a node that starts anew is another one.
     path: Option<PathBuf>,
-    index: AtomicU64,
+    far: RwLock<Option<Far>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
     version: u32,
-    index: u64,
+    far: Far,
     /// A number with a flipped bit is a number still.
     checksum: String,
 }
 
 impl Kept {
-    fn of(index: u64) -> Kept {
-        Kept { version: VERSION, index, checksum: format!("{:016x}", xxh3_64(&index.to_le_bytes())) }
+    fn of(far: Far) -> Kept {
+        let bytes = serde_json::to_vec(&far).expect("it is plain data");
+        Kept { version: VERSION, far, checksum: format!("{:016x}", xxh3_64(&bytes)) }
     }
 }
 
@@ -45,30 +60,34 @@ impl Left {
     /// Reads what is kept of a group; nothing, where the node never left it. Blocks.
     pub fn open(group: ShardId, data_dir: Option<&Path>) -> Result<Left, ShardError> {
         let Some(path) = data_dir.map(|folder| path_of(folder, group)) else { return Ok(Left::in_memory(None)) };
-        let index = read(&path)?.unwrap_or(NONE);
-        Ok(Left { path: Some(path), index: AtomicU64::new(index) })
+        let far = RwLock::new(read(&path)?);
+        Ok(Left { path: Some(path), far })
     }
 
     /// Of a group that was emptied while the node runs.
-    pub fn in_memory(index: Option<u64>) -> Left {
-        Left { path: None, index: AtomicU64::new(index.unwrap_or(NONE)) }
+    pub fn in_memory(far: Option<Far>) -> Left {
+        Left { path: None, far: RwLock::new(far) }
     }
 
     /// How far the group was at least when this node left it, if that still matters.
-    pub fn index(&self) -> Option<u64> {
-        Some(self.index.load(Ordering::Acquire)).filter(|index| *index != NONE)
+    pub fn far(&self) -> Option<Far> {
+        *self.far.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, far: Option<Far>) {
+        *self.far.write().unwrap_or_else(PoisonError::into_inner) = far;
     }
 
     /// The node is about to empty its log: the group is that far. Blocks for a sync.
-    pub fn note(&self, index: u64) -> io::Result<()> {
+    pub fn note(&self, far: Far) -> io::Result<()> {
         if let Some(path) = &self.path {
-            let kept = serde_json::to_vec(&Kept::of(index)).expect("it is plain data");
+            let kept = serde_json::to_vec(&Kept::of(far)).expect("it is plain data");
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
             files::replace(path, |out| io::Write::write_all(out, &kept))?;
         }
-        self.index.store(index, Ordering::Release);
+        self.set(Some(far));
         Ok(())
     }
 
@@ -77,7 +96,7 @@ impl Left {
         if let Some(path) = &self.path {
             files::remove(path)?;
         }
-        self.index.store(NONE, Ordering::Release);
+        self.set(None);
         Ok(())
     }
 }
@@ -86,7 +105,7 @@ fn path_of(data_dir: &Path, group: ShardId) -> PathBuf {
     data_dir.join("left").join(format!("{}.json", group_name(group)))
 }
 
-fn read(path: &Path) -> Result<Option<u64>, ShardError> {
+fn read(path: &Path) -> Result<Option<Far>, ShardError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -97,31 +116,33 @@ fn read(path: &Path) -> Result<Option<u64>, ShardError> {
     if kept.version != VERSION {
         return Err(ShardError::OtherVersion { path: path.to_owned(), found: kept.version });
     }
-    if kept.checksum != Kept::of(kept.index).checksum {
+    if kept.checksum != Kept::of(kept.far).checksum {
         return Err(damaged("its checksum does not match".to_owned()));
     }
-    Ok(Some(kept.index))
+    Ok(Some(kept.far))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const FAR: Far = Far { index: 41, held: None };
+
     #[test]
     fn what_was_left_is_kept_until_the_node_is_a_member_again() {
         let folder = tempfile::tempdir().unwrap();
         let open = || Left::open(ShardId(3), Some(folder.path())).unwrap();
-        assert_eq!(open().index(), None);
-        open().note(41).unwrap();
-        assert_eq!(open().index(), Some(41));
+        assert_eq!(open().far(), None);
+        open().note(FAR).unwrap();
+        assert_eq!(open().far(), Some(FAR));
         open().forget().unwrap();
-        assert_eq!(open().index(), None);
+        assert_eq!(open().far(), None);
     }
 
     #[test]
     fn a_damaged_note_is_refused_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        Left::open(ShardId(3), Some(folder.path())).unwrap().note(41).unwrap();
+        Left::open(ShardId(3), Some(folder.path())).unwrap().note(FAR).unwrap();
         let path = path_of(folder.path(), ShardId(3));
         let other = fs::read_to_string(&path).unwrap().replace("41", "45");
         for text in ["{", &other] {

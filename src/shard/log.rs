@@ -97,6 +97,11 @@ impl LogShared {
         self.tail().vote()
     }
 
+    /// The last entry, also where it is purged.
+    pub fn last(&self) -> Option<LogId> {
+        self.tail().last()
+    }
+
     /// The indexes of the entries that there are.
     pub fn kept(&self) -> Range<u64> {
         self.tail().kept()

@@ -18,7 +18,7 @@ use super::config::{ShardsConfig, Tuning};
 use super::content::Content;
 use super::error::ShardError;
 use super::keeper::Keeper;
-use super::left::Left;
+use super::left::{Far, Left};
 use super::log::{GroupLog, LogDisk, LogShared};
 use super::machine::{Machine, MachineShared};
 use super::network::Network;
@@ -127,7 +127,7 @@ impl RaftGroup {
         let raft = raft.map_err(|error| failed(error.to_string()))?;
         let left = Arc::new(left);
         // Until it has applied how it became a member again, it must not lead.
-        raft.runtime_config().elect(left.index().is_none());
+        raft.runtime_config().elect(left.far().is_none());
         // Watched before the group runs, so that no election is missed.
         let (leader_watch, leading) = watch_leadership(id, &raft);
         let group = RaftGroup {
@@ -176,7 +176,7 @@ impl RaftGroup {
             let members = BTreeMap::from([(self.me.0, Node { name: common.config.node_name.clone() })]);
             return self.raft.initialize(members).await.map_err(|error| failed(error.to_string()));
         }
-        if self.left.index().is_none() && self.is_alone().await? {
+        if self.left.far().is_none() && self.is_alone().await? {
             self.raft.trigger().elect(false).await.map_err(|error| failed(error.to_string()))?;
         }
         Ok(())
@@ -271,7 +271,7 @@ struct Opened {
 pub struct Emptied {
     pub vote: Option<Vote>,
     /// How far the group was when the node left it.
-    pub index: u64,
+    pub far: Far,
 }
 
 impl Opened {
@@ -280,7 +280,7 @@ impl Opened {
         let (Some(disk), Some(data_dir)) = (&common.disk, &common.config.data_dir) else {
             let vote = emptied.and_then(|emptied| emptied.vote);
             let (log, snapshots) = (GroupLog::in_memory(id, vote), Arc::new(SnapshotStore::in_memory(id)));
-            let left = Left::in_memory(emptied.map(|emptied| emptied.index));
+            let left = Left::in_memory(emptied.map(|emptied| emptied.far));
             return Ok(Opened { log, leftover: 0..0, snapshots, restored: None, left });
         };
         let folder = data_dir.join("snapshots").join(group_name(id));

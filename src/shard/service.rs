@@ -121,8 +121,8 @@ impl Inner {
 
 /// Refuses a candidate that has less than the group had when this node left it: an empty log is no measure of who has all.
 fn may_be_voted_for(request: &VoteRequest<TypeConfig>, left: &Left) -> Result<(), Refusal> {
-    let has_less = left.index().is_some_and(|left| request.last_log_id.is_none_or(|last| last.index < left));
-    if has_less { Err(Refusal::NoGroup) } else { Ok(()) }
+    let has_all = left.far().is_none_or(|far| far.is_reached_by(request.last_log_id));
+    if has_all { Ok(()) } else { Err(Refusal::NoGroup) }
 }
 
 /// A group that fails says why by itself.
@@ -132,12 +132,16 @@ fn finish<T: Serialize, E>(result: Result<T, E>) -> Result<Bytes, Refusal> {
 
 #[test]
 fn who_has_less_than_there_was_when_the_node_left_gets_no_vote() {
+    use super::left::Far;
     use super::types::{CommittedLeader, LogId};
-    let may = |left: Option<u64>, last: Option<u64>| {
-        let last_log_id = last.map(|index| LogId::new(CommittedLeader::new(1), index));
-        let request = VoteRequest { vote: openraft::alias::VoteOf::<TypeConfig>::new(2, 1), last_log_id, leadership_transfer: false };
-        may_be_voted_for(&request, &Left::in_memory(left)).is_ok()
+    let id = |(term, index)| LogId::new(CommittedLeader::new(term), index);
+    let may = |left: Option<u64>, last: Option<(u64, u64)>| {
+        let far = left.map(|index| Far { index, held: Some(id((3, 30))) });
+        let vote = openraft::alias::VoteOf::<TypeConfig>::new(9, 1);
+        let request = VoteRequest { vote, last_log_id: last.map(id), leadership_transfer: false };
+        may_be_voted_for(&request, &Left::in_memory(far)).is_ok()
     };
-    assert!(may(None, None) && may(Some(41), Some(41)));
-    assert!(!may(Some(41), None) && !may(Some(41), Some(40)));
+    assert!(may(None, None) && may(Some(41), Some((3, 41))) && may(Some(41), Some((4, 41))));
+    assert!(!may(Some(41), None) && !may(Some(41), Some((3, 40))));
+    assert!(!may(Some(41), Some((2, 90))), "a long log of an older term, that nobody else had");
 }

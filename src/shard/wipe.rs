@@ -11,6 +11,7 @@ use super::change_error::ChangeError;
 use super::committer::{Committer, Request};
 use super::error::ShardError;
 use super::group::{Group, Life};
+use super::left::Far;
 use super::log::LogShared;
 use super::machine::blocking;
 use super::raft_group::{Common, Emptied};
@@ -96,15 +97,15 @@ async fn replace(old: &Group, common: &Arc<Common>, leave: Leave) -> Result<(Gro
         return Group::start(shard, Life::First, common.clone()).await.map(|group| (group, false));
     }
     let failed = |error: std::io::Error| ShardError::Raft { shard, reason: error.to_string() };
-    let (left, index) = (old.core.left.clone(), leave.owner_index);
+    let (left, far) = (old.core.left.clone(), Far { index: leave.owner_index, held: old.core.log.last() });
     // Before anything is gone.
-    blocking(move || left.note(index)).await.map_err(failed)?;
+    blocking(move || left.note(far)).await.map_err(failed)?;
     if let Some(disk) = &common.disk {
         empty_log(&disk.committer, &old.core.log).await.map_err(failed)?;
     }
     let snapshots = old.core.snapshots.clone();
     blocking(move || snapshots.remove()).await.map_err(failed)?;
-    Group::start(shard, Life::Emptied(Emptied { vote: old.core.log.vote(), index }), common.clone()).await.map(|group| (group, true))
+    Group::start(shard, Life::Emptied(Emptied { vote: old.core.log.vote(), far }), common.clone()).await.map(|group| (group, true))
 }
 
 /// Newest first, so that a crash in between leaves a log that is merely shorter.

@@ -59,20 +59,22 @@ impl Blow {
         }
     }
 
-    /// What the history calls it, and its end; a wrong clock excuses nothing, and is not in it.
-    pub fn in_history(self) -> Option<(Fault, Fault)> {
+    /// What the history calls it, and how that ends there: what excuses a client's trouble. A wrong clock excuses nothing.
+    pub fn in_history(self) -> &'static [(Fault, Option<Fault>)] {
         match self {
-            Blow::Kill | Blow::KillAll | Blow::Wipe | Blow::BrokenDisk => Some((Fault::Kill, Fault::Start)),
-            Blow::Pause | Blow::Stutter => Some((Fault::Pause, Fault::Resume)),
-            Blow::Cut | Blow::CutIn | Blow::CutOut | Blow::PartialCut | Blow::CutClients => Some((Fault::Cut, Fault::Heal)),
-            Blow::Loss | Blow::Narrow | Blow::SlowDisk => Some((Fault::Cut, Fault::Heal)),
-            Blow::ClockJump => None,
+            Blow::Kill | Blow::KillAll | Blow::BrokenDisk => &[(Fault::Kill, Some(Fault::Start))],
+            Blow::Wipe => &[(Fault::Wipe, Some(Fault::Start))],
+            Blow::Pause => &[(Fault::Pause, Some(Fault::Resume))],
+            // Whoever waits for it waits longer, too.
+            Blow::Stutter => &[(Fault::Pause, Some(Fault::Resume)), (Fault::Delay, Some(Fault::Heal))],
+            Blow::Cut | Blow::CutClients => &[(Fault::Cut, Some(Fault::Heal))],
+            Blow::CutIn | Blow::CutOut => &[(Fault::CutOneWay, Some(Fault::Heal))],
+            Blow::PartialCut => &[(Fault::PartialCut, Some(Fault::Heal))],
+            Blow::Loss => &[(Fault::Loss, Some(Fault::Heal))],
+            Blow::Narrow => &[(Fault::Delay, Some(Fault::Heal))],
+            Blow::SlowDisk => &[(Fault::SlowDisk, Some(Fault::Heal))],
+            Blow::ClockJump => &[(Fault::ClockJump, None)],
         }
-    }
-
-    /// Clients of every node may notice: the owner of their users may be the slow one.
-    pub fn is_felt_everywhere(self) -> bool {
-        matches!(self, Blow::Stutter | Blow::Loss | Blow::Narrow | Blow::SlowDisk)
     }
 
     /// It needs a network of our own.

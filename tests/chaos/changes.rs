@@ -45,7 +45,7 @@ pub async fn amid_faults(name: &'static str, span: Duration) {
 async fn join_amid(storm: &mut Storm<'_>, load: &Load) {
     storm.deal_from(&MENU, None).await;
     let joiner = storm.cluster.add();
-    load.fault(&storm.cluster.name(joiner), Fault::Kill);
+    load.fault(&storm.cluster.name(joiner), Fault::Join);
     storm.cluster.join(joiner);
     storm.last().await;
     storm.heal().await;
@@ -67,6 +67,7 @@ async fn leave_amid(storm: &mut Storm<'_>, load: &Load, leaving: Place) {
     storm.tell_of_the_end();
 
     storm.cluster.leaves(leaving);
+    load.fault(&name, Fault::Remove);
     storm.deal_from(&MENU, Some(leaving)).await;
     storm.cluster.begin(leaving, &["remove", &name], Duration::from_millis(300)).await;
     storm.last().await;

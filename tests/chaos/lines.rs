@@ -28,7 +28,8 @@ pub async fn slow_and_broken(name: &'static str, span: Duration) {
     let (mut slow, mut broken) = (0, 0);
     while slow == 0 || clock::monotonic() < until {
         for place in 0..3 {
-            load.fault(&cluster.name(place), Fault::Cut);
+            load.fault(&cluster.name(place), Fault::Delay);
+            load.fault(&cluster.name(place), Fault::Loss);
         }
         for (from, to) in pairs() {
             cluster.network().set(from, to, Way::Slow(Duration::from_millis(random.random_range(DELAY_MS))));

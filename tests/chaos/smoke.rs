@@ -20,12 +20,12 @@ fn it_was_run_with_network_namespaces_or_says_so() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storm_of_mixed_faults_breaks_no_promise() {
-    storm("smoke-mixed", &MIXED, Duration::from_secs(15)).await;
+    storm("smoke-mixed", &MIXED, Duration::from_secs(12)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_killed_at_once_have_lost_nothing_that_was_accepted() {
-    storm("smoke-all-killed", &[Blow::KillAll], Duration::from_secs(9)).await;
+    storm("smoke-all-killed", &[Blow::KillAll], Duration::from_secs(5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -147,15 +147,14 @@ impl<'a> Storm<'a> {
             self.wounds.has_no_majority = true;
             self.load.fault("all", Fault::NoMajority);
         }
-        let Some((begin, end)) = blow.in_history() else { return };
-        let felt_by = match blow {
+        let struck = match blow {
             Blow::PartialCut => vec![victim, other],
-            _ if blow.is_felt_everywhere() || blow == Blow::KillAll => members,
+            Blow::KillAll => members,
             _ => vec![victim],
         };
-        for place in felt_by {
+        for (place, (begin, end)) in struck.iter().flat_map(|place| blow.in_history().iter().map(|fault| (*place, *fault))) {
             self.load.fault(&self.cluster.name(place), begin);
-            self.wounds.ends.push((place, end));
+            self.wounds.ends.extend(end.map(|end| (place, end)));
         }
     }
 

@@ -28,7 +28,8 @@ const TABLE: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Routes that no API key is for: clients come with tokens, and how a node is may be seen by all who reach it.
-const OTHERS: &[&str] = &["/v1/connect", "/v1/stream", "/v1/messages", "/healthz", "/readyz", "/metrics", "/openapi.json", "/console"];
+const OTHERS: &[&str] =
+    &["/v1/connect", "/v1/stream", "/v1/messages", "/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/console"];
 
 /// The routes of the document that take an API key.
 async fn routes() -> Vec<(Method, String)> {

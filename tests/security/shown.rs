@@ -141,7 +141,7 @@ async fn secrets_tokens_and_payloads_stand_in_no_log_metric_or_output() {
     session(&node, &mut planted).await;
     let said = commands(&node, &mut planted);
     let api = Api::with_key(&node, None);
-    for path in ["/metrics", "/readyz", "/healthz", "/openapi.json"] {
+    for path in ["/metrics", "/readyz", "/healthz", "/openapi.json", "/asyncapi.json"] {
         planted.not_in(path, &api.get(path).await.text);
     }
     let view = Api::admin(&node).get("/v1/cluster").await;
@@ -185,7 +185,7 @@ async fn who_is_a_user_here_is_told_to_no_stranger() {
     let mut device = Device::connect(node, &user, "a-device-with-a-telling-name").await;
     device.expect("offer").await;
     let api = Api::with_key(node, None);
-    for path in ["/metrics", "/readyz", "/healthz", "/openapi.json"] {
+    for path in ["/metrics", "/readyz", "/healthz", "/openapi.json", "/asyncapi.json"] {
         let text = api.get(path).await.text;
         assert!(!text.contains(&user) && !text.contains("telling-name"), "{}: {path}", expected.words());
     }

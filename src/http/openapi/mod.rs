@@ -10,12 +10,13 @@ use std::sync::OnceLock;
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
 use bytes::Bytes;
+use serde_json::Value;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish, replicas, users};
+use super::{asyncapi, backup, cluster, delivery_answers, figures, many, outcomes, problem, publish, replicas, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -38,6 +39,7 @@ use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish,
         cluster::drain,
         cluster::remove,
         backup::shard,
+        figures::figures,
         replicas::replicas,
         others::connect,
         others::stream,
@@ -46,6 +48,8 @@ use super::{backup, cluster, delivery_answers, many, outcomes, problem, publish,
         others::readyz,
         others::metrics,
         others::openapi,
+        others::asyncapi,
+        others::console,
     ),
     components(schemas(schemas::Problem, delivery_answers::OutcomeLine)),
     modifiers(&Keys, &Problems),
@@ -62,6 +66,17 @@ struct Document;
 
 /// The tags whose routes need an API key.
 const KEY_TAGS: [&str; 4] = ["publish", "users", "outcomes", "cluster"];
+
+/// What some routes never answer, by their operation: they take nothing that could be wrong, need no majority, are open to every role, or answer for each message or item.
+const NEVER: [(&str, &[&str]); 7] = [
+    ("cluster", &["400", "503"]),
+    ("replicas", &["400", "503"]),
+    ("publishMany", &["503"]),
+    ("messages", &["503"]),
+    ("getUser", &["403"]),
+    ("listDeliveries", &["403"]),
+    ("getEngagement", &["403"]),
+];
 
 /// Says which routes need an API key, and what a route answers that refuses one.
 struct Keys;
@@ -86,16 +101,29 @@ impl Modify for Keys {
                 add_problem(operation, "403", "`forbidden`: the origin is not allowed, or the token is another device's.");
             }
             if needs_key || is_client {
-                add_problem(operation, "400", "`bad_request` or `unknown_field`, naming the field.");
+                add_problem(operation, "400", "`bad_request` or `unknown_field`, naming the field; `bad_message` of a client.");
+                add_problem(
+                    operation,
+                    "503",
+                    "`unavailable`: no majority, no leader or no room in time. Safe to send again, after `Retry-After`.",
+                );
+            }
+            if needs_key {
                 add_problem(operation, "429", "`rate_limited`: too many at once. `Retry-After` says when to come again.");
-                add_problem(operation, "503", "`unavailable`: no majority or no leader in time. Safe to send again, after `Retry-After`.");
             }
             if operation.request_body.is_some() {
                 add_problem(operation, "413", "`too_large`: the body or the payload passes its bound.");
+            }
+            // A client's body is taken whatever it says that it is: a beacon says `text/plain`.
+            if operation.request_body.is_some() && needs_key {
                 add_problem(operation, "415", "`unsupported_media_type`: the body says that it is something else than JSON.");
             }
         }
     }
+}
+
+fn never(operation: &Operation) -> &'static [&'static str] {
+    NEVER.iter().find(|(id, _)| operation.operation_id.as_deref() == Some(*id)).map_or(&[], |(_, statuses)| *statuses)
 }
 
 /// Gives every error the body of a problem document.
@@ -118,6 +146,9 @@ impl Modify for Problems {
 }
 
 fn add_problem(operation: &mut Operation, status: &str, description: &str) {
+    if never(operation).contains(&status) {
+        return;
+    }
     let response = ResponseBuilder::new().description(description).build();
     operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.into());
 }
@@ -129,7 +160,16 @@ fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &
 /// The document, as it is served.
 fn text() -> &'static Bytes {
     static TEXT: OnceLock<Bytes> = OnceLock::new();
-    TEXT.get_or_init(|| Bytes::from(Document::openapi().to_json().expect("the document is made of texts and numbers")))
+    TEXT.get_or_init(|| Bytes::from(whole().to_string()))
+}
+
+/// With the messages of clients, which both documents share.
+fn whole() -> Value {
+    let mut document = serde_json::to_value(Document::openapi()).expect("the document is made of texts and numbers");
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.extend(asyncapi::schemas::all());
+    }
+    document
 }
 
 /// `GET /openapi.json`.
@@ -142,16 +182,16 @@ mod tests {
     use super::*;
     use crate::http::routes::{Access, ROUTES};
     use crate::protocol::api::publish::FIELDS;
-    use serde_json::Value;
 
     /// The routes that other rooms serve: the client protocol and the node itself.
-    const OTHERS: [(&str, &str); 6] = [
+    const OTHERS: [(&str, &str); 7] = [
         ("/v1/connect", "get"),
         ("/v1/stream", "post"),
         ("/v1/messages", "post"),
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),
+        ("/console", "get"),
     ];
 
     fn document() -> Value {
@@ -182,9 +222,11 @@ mod tests {
             let operation = &document["paths"][entry.path][entry.method.as_str().to_lowercase()];
             assert_eq!(entry.access != Access::Anyone, operation["security"][0]["api_key"].is_array(), "{} {}", entry.method, entry.path);
             if entry.access != Access::Anyone {
+                let never = NEVER.iter().find(|(id, _)| operation["operationId"] == *id).map_or(&[] as &[&str], |(_, statuses)| *statuses);
                 for status in ["400", "401", "403", "429", "503"] {
                     let schema = &operation["responses"][status]["content"]["application/problem+json"]["schema"]["$ref"];
-                    assert_eq!(schema, "#/components/schemas/Problem", "{} {} {status}", entry.method, entry.path);
+                    let is_described = schema == "#/components/schemas/Problem";
+                    assert_eq!(is_described, !never.contains(&status), "{} {} {status}", entry.method, entry.path);
                 }
             }
         }
@@ -233,8 +275,7 @@ mod tests {
         let document = document();
         let schemas = &document["components"]["schemas"];
         assert_eq!(schemas["Hello"]["properties"]["type"]["enum"], serde_json::json!(["hello"]));
-        for (schema, field) in [("Hello", "type"), ("Hello", "device"), ("HelloAck", "step"), ("Key", "window"), ("ClientMessage", "type")]
-        {
+        for (schema, field) in [("Hello", "type"), ("Hello", "device"), ("HelloAck", "step"), ("Key", "window"), ("Ack", "window")] {
             let required = schemas[schema]["required"].as_array().unwrap();
             assert!(required.contains(&Value::from(field)), "{schema}.{field}");
         }

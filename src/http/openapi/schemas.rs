@@ -1,4 +1,4 @@
-//! The request bodies, as the document describes them. `protocol::api` reads them; these types are never made (they
+//! The request bodies of publishers, and errors, as the document describes them; the messages of clients are `asyncapi::schemas`. `protocol::api` reads them; these types are never made (they
 //! derive `Deserialize` because that is how the schema learns that it has no other fields).
 #![expect(dead_code, reason = "they describe, and are not made")]
 
@@ -132,85 +132,33 @@ pub struct Problem {
     /// What is wrong here.
     detail: String,
     /// The stable word.
+    #[schema(schema_with = words::code, required = true)]
     code: String,
     /// The field that it is about, by its path in the body.
     field: Option<String>,
-}
-
-/// A hello of the client protocol.
-#[derive(ToSchema)]
-pub struct Hello {
-    #[schema(schema_with = words::hello_type, required = true)]
-    r#type: String,
-    /// The user's JWT, unless it stands in the `Authorization` header.
-    token: Option<String>,
-    #[schema(schema_with = words::device_id, required = true)]
-    device: String,
-    visible: Option<bool>,
-    #[schema(minimum = 1, maximum = 256)]
-    max_in_flight: Option<u16>,
-    /// Acks that have no confirm yet. One that can't be taken is answered in its place.
-    #[schema(max_items = 256)]
-    acks: Option<Vec<HelloAck>>,
-    /// What the device has on its screen.
-    #[schema(max_items = 256)]
-    open: Option<Vec<Key>>,
-    client: Option<String>,
-}
-
-/// An ack of a hello.
-#[derive(ToSchema)]
-pub struct HelloAck {
-    #[schema(schema_with = words::id, required = true)]
-    id: String,
-    window: String,
-    #[schema(minimum = 0, maximum = 100)]
-    step: u32,
-    #[schema(schema_with = words::any_json)]
-    data: Option<String>,
-    r#ref: Option<i64>,
-}
-
-/// A delivery, as a client names it.
-#[derive(ToSchema)]
-pub struct Key {
-    #[schema(schema_with = words::id, required = true)]
-    id: String,
-    /// As the server gave it out.
-    window: String,
-}
-
-/// Messages of a client without an open connection.
-#[derive(ToSchema)]
-pub struct Messages {
-    /// The user's JWT, unless it stands in the `Authorization` header.
-    token: Option<String>,
-    #[schema(schema_with = words::device_id, required = true)]
-    device: String,
-    /// One that can't be taken is answered by an `error` in its place.
-    #[schema(max_items = 256)]
-    messages: Vec<ClientMessage>,
-}
-
-/// One message of a client. Which of the other fields it needs, its type says.
-#[derive(ToSchema)]
-pub struct ClientMessage {
-    #[schema(schema_with = words::client_message_type, required = true)]
-    r#type: String,
+    /// Of `different_engagement`: the delivery that stays, and its state.
+    user: Option<String>,
     id: Option<String>,
     window: Option<String>,
-    step: Option<u32>,
-    visible: Option<bool>,
-    token: Option<String>,
-    #[schema(schema_with = words::any_json)]
-    data: Option<String>,
-    r#ref: Option<i64>,
+    #[schema(schema_with = words::state)]
+    state: Option<String>,
+    /// Of `buffer_full`: the key of the configuration that bounds it.
+    bound: Option<String>,
+    /// Of a node that is not ready: why.
+    reasons: Option<Vec<String>>,
+}
+
+/// How the process is.
+#[derive(ToSchema)]
+pub struct Health {
+    #[schema(schema_with = words::health, required = true)]
+    status: String,
 }
 
 /// An event of a connection over server-sent events.
 #[derive(ToSchema)]
 pub struct ClientEvent {
-    /// One message of the server, or a list of them.
+    /// A `ServerFrame`: one message of the server, or a list of them.
     #[schema(schema_with = words::json_text, required = true)]
     data: String,
 }
@@ -225,11 +173,4 @@ pub struct OutcomeEvent {
     /// An outcome.
     #[schema(schema_with = words::json_text, required = true)]
     data: String,
-}
-
-/// One message of the server.
-#[derive(ToSchema)]
-pub struct ServerMessage {
-    #[schema(schema_with = words::server_message_type, required = true)]
-    r#type: String,
 }

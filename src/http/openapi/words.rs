@@ -9,6 +9,7 @@ use crate::ledger::engagement::{Scope, SettleOn, Targets};
 use crate::ledger::outcome::{Reason, What};
 use crate::ledger::reply::State;
 use crate::ports::members::NodeState;
+use crate::protocol::code::Code;
 
 const STATES: [State; 9] = [
     State::Queued,
@@ -100,6 +101,11 @@ pub fn publish_status() -> Object {
     one_of(&["queued", "duplicate", "sent"])
 }
 
+/// What `/healthz` and `/readyz` say.
+pub fn health() -> Object {
+    one_of(&["ok", "ready"])
+}
+
 /// A duration, in a publish.
 pub fn duration_option() -> Object {
     let types = SchemaType::from_iter([Type::String, Type::Null]);
@@ -121,17 +127,7 @@ pub fn device_id() -> Object {
     ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64)).pattern(Some(ID_PATTERN)).build()
 }
 
-/// The type of a hello.
-pub fn hello_type() -> Object {
-    one_of(&["hello"])
-}
-
-/// The types of a client's messages that need no connection.
-pub fn client_message_type() -> Object {
-    one_of(&["ack", "dismiss", "visible", "seen", "token", "ping"])
-}
-
-/// The types of the server's messages.
-pub fn server_message_type() -> Object {
-    one_of(&["welcome", "offer", "caught_up", "confirm", "progress", "withdraw", "notice", "window", "error", "pong", "bye"])
+/// The codes of problems.
+pub fn code() -> Object {
+    one_of(&Code::ALL.map(Code::name))
 }

@@ -18,5 +18,6 @@ mod replicas;
 mod failover;
 mod transfers;
 mod leaving;
+mod emptied;
 mod meta;
 mod backups;

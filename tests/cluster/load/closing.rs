@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Shared, key_of};
 use crate::support::api::{Api, encode, engagement};
 use crate::support::cluster::Cluster;
-use crate::support::wait::{pass, until_or_tell};
+use crate::support::wait::{pass, until, until_or_tell};
 use engage::history::record::{Key, What, is_settled};
 
 /// Within so long everything settles, once everybody is attentive.
@@ -70,7 +70,10 @@ pub(super) async fn read_feed(shared: &Shared, cluster: &Cluster) {
     let api = cluster.admin();
     let mut after = String::new();
     loop {
-        let lines = api.get(&format!("/v1/outcomes?limit={PAGE}{after}")).await.lines();
+        let path = format!("/v1/outcomes?limit={PAGE}{after}");
+        // While a shard's leader moves, it can't be read.
+        let read = || async { Some(api.get(&path).await).filter(|answer| answer.status != 503) };
+        let lines = until("the feed can be read", read).await.lines();
         let Some(last) = lines.last() else { return };
         after = format!("&after={}", encode(text(last, "cursor")));
         lines.iter().filter(|line| line["id"].is_string()).for_each(|line| note(shared, line));

@@ -7,6 +7,7 @@ use crate::nodes::common;
 use crate::support::api::{Answer, Api};
 use crate::support::device::Device;
 use crate::support::hello::Hello;
+use crate::support::node::{Node, Settings};
 use crate::support::stream::Stream;
 use crate::support::token::{token, token_ending_in, unsigned};
 use crate::support::{fresh, wait};
@@ -105,6 +106,25 @@ async fn a_websocket_of_the_same_device_replaces_a_stream() {
     device.assert_silent().await;
 }
 
+/// It was noticed a heartbeat or two later, nearly a minute by default, in which offers went to nobody.
+#[tokio::test]
+async fn a_client_that_leaves_its_stream_is_gone_at_once() {
+    let user = fresh("user");
+    let mut stream = Stream::connect(common(), &Hello::new(&user, "d1")).await;
+    stream.expect("welcome").await;
+    stream.expect("caught_up").await;
+    let mut other = Device::connect_idle(common(), &user, "d2").await;
+    drop(stream);
+    let api = Api::admin(common());
+    wait::until("the lease of the stream's device runs", || async {
+        let known = api.get(&format!("/v1/users/{user}")).await.ok(200);
+        let device = known["devices"].as_array()?.iter().find(|device| device["device"] == "d1").cloned();
+        device.is_none_or(|device| device["lease_until"].is_u64()).then_some(())
+    })
+    .await;
+    other.assert_silent().await;
+}
+
 #[tokio::test]
 async fn acks_of_a_streams_hello_are_taken_first() {
     let (api, user) = (Api::publisher(common()), fresh("user"));
@@ -149,4 +169,16 @@ async fn a_post_for_another_users_key_is_unknown() {
     let answers = post(&messages(&fresh("stranger"), "d1", &ack)).await.ok(200);
     assert_eq!(answers[0]["code"], "unknown_delivery");
     assert_eq!(api.delivery(&user, "x").await["state"], "queued");
+}
+
+/// A node whose clients all posted their acks showed no times at all.
+#[tokio::test]
+async fn posted_acks_are_timed_as_all_others_are() {
+    let node = Node::start(Settings::new().with("node.storage", "memory"));
+    let (api, user) = (Api::admin(&node), fresh("user"));
+    let queued = api.queue(&user, &json!({"id": "x", "payload": 1})).await;
+    assert_eq!(api.metric("engage_ack_seconds_count").await, 0.0);
+    let ack = json!([{"type": "ack", "id": "x", "window": queued["window"], "step": 1}]);
+    Api::with_key(&node, None).post("/v1/messages", &messages(&user, "d1", &ack)).await.ok(200);
+    assert_eq!(api.metric("engage_ack_seconds_count").await, 1.0);
 }
