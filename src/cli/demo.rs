@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::greeting::program;
 use super::output;
 use super::progress::Shown;
-use crate::demo::{Demo as Running, Progress, Wish};
+use crate::demo::{Demo as Running, Wish};
+use crate::fleet::Progress;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {

@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 
+use super::DemoError;
 use super::answer::Refusal;
 use super::person;
 use super::site::Shared;
@@ -38,7 +39,7 @@ pub(super) async fn node(shared: web::Data<Shared>, path: web::Path<(String, Str
     let process = shared.nodes.named(&node).ok_or_else(|| Refusal::unknown("such node"))?;
     match what.as_str() {
         "kill" => process.kill(),
-        "start" => process.start(&["serve"])?,
+        "start" => process.start(&["serve"]).map_err(DemoError::from)?,
         _ => return Err(Refusal::unknown("such thing to do to a node")),
     }
     Ok(HttpResponse::NoContent().finish())

@@ -12,8 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use super::DemoError;
-use super::settings::Settings;
 use super::wire::{Watch, Wire};
+use crate::fleet::Settings;
 
 /// Connections that one line carries at once; others wait. A page has two or three.
 const CONNECTIONS_MAX: usize = 64;
@@ -47,8 +47,8 @@ impl Lines {
             let wire = Arc::new(Wire::new());
             let mut lines = Vec::with_capacity(nodes.len());
             for node in nodes {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(DemoError::NoPorts)?;
-                let address = listener.local_addr().map_err(DemoError::NoPorts)?;
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(DemoError::NoPort)?;
+                let address = listener.local_addr().map_err(DemoError::NoPort)?;
                 lines.push(Line { node: node.name.clone(), url: format!("http://{address}") });
                 tasks.spawn(carry_all(listener, SocketAddr::from((Ipv4Addr::LOCALHOST, node.http_port)), wire.clone()));
             }

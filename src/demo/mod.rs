@@ -7,12 +7,7 @@
 //! word to anybody. Names of the contract mean what they mean there.
 
 mod error;
-mod folder;
 mod ports;
-mod settings;
-mod process;
-mod nodes;
-mod health;
 mod wire;
 mod lines;
 mod person;
@@ -26,5 +21,4 @@ mod site;
 mod start;
 
 pub use error::DemoError;
-pub use nodes::Progress;
 pub use start::{Demo, Wish};

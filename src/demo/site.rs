@@ -12,8 +12,8 @@ use super::answer::Refusal;
 use super::assets::{ASSETS, Asset};
 use super::guard::{self, Guard};
 use super::lines::Lines;
-use super::nodes::Nodes;
 use super::{DemoError, control, publisher};
+use crate::fleet::Fleet;
 
 /// The largest publish: above what a node takes, whose own answer shall be seen.
 const BODY_MAX_BYTES: usize = 128 * 1024;
@@ -21,7 +21,7 @@ const CONNECTIONS_MAX: usize = 256;
 
 /// What the routes act on.
 pub(super) struct Shared {
-    pub(super) nodes: Nodes,
+    pub(super) nodes: Fleet,
     pub(super) lines: Lines,
     /// The shard that the user is on, once it is known.
     pub(super) shard: OnceLock<u32>,

@@ -3,16 +3,21 @@
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::web;
 
-use super::folder::Folder;
-use super::guard::Guard;
+use super::guard::{self, Guard};
 use super::lines::Lines;
-use super::nodes::{Nodes, Progress};
 use super::site::{self, Shared};
 use super::{DemoError, person, ports, view};
+use crate::fleet::{Fleet, Plan, Progress};
+
+/// Short, so that one sees a device lose what it holds; longer than two elections take.
+pub(super) const LEASE: Duration = Duration::from_secs(4);
+/// Two for each node to lead.
+const SHARDS: u16 = 6;
 
 /// What a person may choose.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,8 +31,6 @@ pub struct Demo {
     server: Server,
     port: u16,
     shared: web::Data<Shared>,
-    /// Goes last: the nodes have their data in it.
-    folder: Folder,
 }
 
 impl Demo {
@@ -37,9 +40,8 @@ impl Demo {
     /// [`DemoError`]; nothing is left then.
     pub async fn start(wish: Wish, say: impl Fn(Progress)) -> Result<Demo, DemoError> {
         let listener = ports::listen(wish.port)?;
-        let port = listener.local_addr().map_err(DemoError::NoPorts)?.port();
-        let folder = Folder::make()?;
-        let nodes = Nodes::start(folder.path(), port, &say).await?;
+        let port = listener.local_addr().map_err(DemoError::NoPort)?.port();
+        let nodes = Fleet::start(plan(port), &say).await?;
         let settings: Vec<_> = nodes.all().map(|(process, _)| process.settings()).collect();
         let lines = Lines::lay(&person::DEVICES, &settings).await?;
         person::introduce(&nodes).await?;
@@ -47,7 +49,7 @@ impl Demo {
         let reaches: Vec<String> = lines.all().iter().flat_map(|device| &device.lines).map(|line| line.url.clone()).collect();
         let shared = web::Data::new(Shared { nodes, lines, shard, forgotten_at: AtomicU64::new(0) });
         let server = site::serve(listener, shared.clone(), Guard::new(port, &reaches))?;
-        Ok(Demo { server, port, shared, folder })
+        Ok(Demo { server, port, shared })
     }
 
     /// Where its page is.
@@ -65,7 +67,7 @@ impl Demo {
     /// Where the nodes' files are.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.shared.nodes.folder()
     }
 
     /// The names and addresses of the nodes.
@@ -79,14 +81,25 @@ impl Demo {
     /// # Errors
     /// [`DemoError::Site`], when the page's server ended by itself.
     pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), DemoError> {
-        let Demo { server, shared, folder, .. } = self;
+        let Demo { server, shared, .. } = self;
         let ended = tokio::select! {
             () = end => Ok(()),
             ended = server => ended.map_err(DemoError::Site),
         };
         // Without mercy: their data goes with the folder, and nobody shall wait for a demo to end.
         shared.nodes.end();
-        drop(folder);
         ended
+    }
+}
+
+fn plan(page_port: u16) -> Plan {
+    Plan {
+        prefix: "engage-demo-",
+        shards: SHARDS,
+        lease: LEASE,
+        origins: guard::origins(page_port),
+        first_port: ports::beside(page_port),
+        threads: Some((1, 2)),
+        ..Plan::default()
     }
 }

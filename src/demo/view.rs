@@ -6,14 +6,12 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::health::{ANSWER_TIMEOUT, is_ready};
 use super::lines::Line;
-use super::nodes::Nodes;
 use super::person::{self, USER};
-use super::process::Process;
-use super::settings::LEASE_MS;
 use super::site::Shared;
+use super::start::LEASE;
 use crate::client::{Api, Cluster, UserDevice};
+use crate::fleet::{ANSWER_TIMEOUT, Fleet, Process, is_ready};
 
 /// See the file's comment.
 #[derive(Debug, Serialize)]
@@ -73,7 +71,7 @@ pub(super) async fn look(shared: &Shared) -> View {
     let shard = user.as_ref().map(|user| *shared.shard.get_or_init(|| user.shard)).or_else(|| shared.shard.get().copied());
     View {
         user: USER,
-        lease_ms: LEASE_MS,
+        lease_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX),
         nodes: views(nodes, &states, cluster.as_ref()),
         owner: cluster.as_ref().zip(shard).and_then(|(cluster, shard)| owner(nodes, cluster, shard)),
         shard,
@@ -92,12 +90,12 @@ async fn state(process: &Process, api: &Api) -> NodeState {
 }
 
 /// The leader of the shard. The others may still believe in one that was killed a moment ago; the demo knows better.
-fn owner(nodes: &Nodes, cluster: &Cluster, shard: u32) -> Option<String> {
+fn owner(nodes: &Fleet, cluster: &Cluster, shard: u32) -> Option<String> {
     let leader = cluster.shards.iter().find(|known| known.shard == shard)?.leader.clone()?;
     nodes.named(&leader)?.runs().then_some(leader)
 }
 
-fn views(nodes: &Nodes, states: &[NodeState], cluster: Option<&Cluster>) -> Vec<NodeView> {
+fn views(nodes: &Fleet, states: &[NodeState], cluster: Option<&Cluster>) -> Vec<NodeView> {
     let view = |(process, state): (&Process, NodeState)| {
         let settings = process.settings();
         let leads = |cluster: &Cluster| cluster.nodes.iter().find(|node| node.name == settings.name).map(|node| node.leaders);
@@ -119,7 +117,7 @@ fn devices(shared: &Shared) -> Vec<DeviceView> {
 }
 
 /// The shard of the user, where the cluster can say it: asked once at the start.
-pub(super) async fn shard(nodes: &Nodes) -> Option<u32> {
+pub(super) async fn shard(nodes: &Fleet) -> Option<u32> {
     let (_, api) = nodes.running().next()?;
     timeout(ANSWER_TIMEOUT, person::shard(api)).await.ok().flatten()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::record::{Key, Leave, Session};
+use super::record::{Key, Leave, Session, Transport};
 
 /// An ack or a dismiss that was sent on a connection, and the answer.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub struct Connection<'a> {
     pub index: usize,
     pub open: &'a [Key],
     pub max_in_flight: usize,
+    pub transport: Transport,
     pub welcome: Option<u64>,
     /// By the client.
     pub end: Option<(u64, Leave)>,
@@ -52,6 +53,12 @@ impl Connection<'_> {
     pub fn over(&self) -> Option<u64> {
         let ends = [self.end.map(|(t, _)| t), self.ended.map(|(t, _)| t)];
         ends.into_iter().flatten().min()
+    }
+
+    /// Whether the answer to what bore this reference came by a post of its own.
+    #[must_use]
+    pub fn is_posted(&self, reference: Option<i64>) -> bool {
+        self.transport == Transport::Stream && reference.is_some()
     }
 
     pub(super) fn answer(&mut self, reference: i64, t: u64) {

@@ -198,7 +198,7 @@ impl<'a> Facts<'a> {
     }
 
     fn begin(&mut self, place: usize, Entry { t, what, .. }: &'a Entry) {
-        let What::Hello { session, user, device, node, open, visible, max_in_flight } = what else { return };
+        let What::Hello { session, user, device, node, open, visible, max_in_flight, transport } = what else { return };
         let sessions = self.devices.entry((user, device)).or_default();
         let connection = Connection {
             session: *session,
@@ -210,6 +210,7 @@ impl<'a> Facts<'a> {
             index: sessions.len(),
             open,
             max_in_flight: *max_in_flight,
+            transport: *transport,
             welcome: None,
             end: None,
             ended: None,

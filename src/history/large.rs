@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use super::record::{Entry, Key, Leave, Publish, Run, Targets, What};
+use super::record::{Entry, Key, Leave, Publish, Run, Targets, Transport, What};
 use crate::clock;
 
 const ENTRIES: usize = 480_000;
@@ -40,7 +40,16 @@ impl Writer {
         self.sessions += 1;
         let session = self.sessions;
         let (user, device, node) = (user.to_owned(), device.to_owned(), "n1".to_owned());
-        self.note(What::Hello { session, user, device, node, visible: true, max_in_flight: 256, open: vec![] });
+        self.note(What::Hello {
+            session,
+            user,
+            device,
+            node,
+            visible: true,
+            max_in_flight: 256,
+            open: vec![],
+            transport: Transport::Websocket,
+        });
         self.note(What::Welcome { session, window: None });
         session
     }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::Violation;
 use super::connection::Connection;
 use super::facts::Facts;
-use super::record::{Entry, Key, What, is_settled};
+use super::record::{Entry, Key, Transport, What, is_settled};
 
 #[must_use]
 pub fn violations(facts: &Facts<'_>) -> Vec<Violation> {
@@ -37,6 +37,10 @@ fn of_connection(facts: &Facts<'_>, connection: &Connection<'_>) -> Vec<Violatio
                 acked.insert(key);
                 if step.is_none() {
                     dismissed.insert(key);
+                }
+                // It may be streamed again before the answer to the post is read.
+                if step.is_none() && connection.transport == Transport::Stream {
+                    holds.remove(key);
                 }
             }
             // A dismiss that is confirmed and does not settle has put it off.

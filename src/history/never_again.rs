@@ -31,11 +31,14 @@ fn of_key(facts: &Facts<'_>, delivery: &Delivery<'_>) -> Vec<Violation> {
     let mut found = Vec::new();
     for place in &delivery.seen {
         let Entry { t, what, .. } = &facts.entries[*place];
-        let What::Confirm { session, state, yours, at, .. } = what else { continue };
+        let What::Confirm { session, state, yours, at, reference, .. } = what else { continue };
         let Some(connection) = facts.connection(*session).filter(|_| is_settled(state)) else { continue };
         settled.first.get_or_insert(facts.moment(*place));
         settled.at = Some(settled.at.map_or(*at, |earlier| earlier.min(*at)));
-        settled.told.entry(*session).or_insert(*place);
+        // What was streamed before a posted answer may be read after it.
+        if !connection.is_posted(*reference) {
+            settled.told.entry(*session).or_insert(*place);
+        }
         if *yours && settled.winners.insert(connection.device) && settled.winners.len() > 1 {
             let text = format!("{} was settled by each of {:?}", delivery.key, settled.winners);
             found.push(Violation::new("one winner", *t, text).of(delivery.key));

@@ -166,6 +166,7 @@ fn timing() -> Vec<Odd> {
         ("a lease of ledger time that a jump ended", jumped().end(1, Leave::Lost).offer_at(2, 1, 4_600_000)),
         ("a jump, and a node that fell silent a lease ago", jumped().fault("n1", Fault::Cut).wait(10).offer_at(2, 1, 4_600_000)),
         ("nodes an hour behind the clients", behind()),
+        ("an answer to a post, read before what was streamed earlier", posted()),
         ("replicas at different entries", Sample::held().replica("n1", 7, "aa").replica("n2", 8, "bb").replica("n3", 7, "aa")),
     ]
 }
@@ -268,6 +269,15 @@ fn dropped_for_a_newer_one() -> Sample {
 fn carried_and_over(sample: Sample) -> Sample {
     let new = sample.wait(30).publish(2).created(2, next(), 9_999_999).hello(3).offer_of(3, next());
     new.feed(next(), "published", None).feed(next(), "expired", Some("ttl"))
+}
+
+/// On a WebSocket it would be G6.
+fn posted() -> Sample {
+    let y = || Key::new("u", "y", "w");
+    let sample = Sample::held().on_stream(1).publish_other(2, "y").created(2, y(), 9_999_999).ack(1, 1);
+    let at = sample.at();
+    let streamed = What::Offer { session: 1, key: y(), offer: 1, step: 1, at, data: json!(null), payload: super::samples::payload() };
+    sample.wait(5).confirm(1, 1, "in_progress").then(streamed)
 }
 
 fn expired_and_new() -> Sample {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::record::{Fault, Key, Leave, Publish, Targets, What, Window};
+use super::record::{Fault, Key, Leave, Publish, Targets, Transport, What, Window};
 use super::samples::{Sample, key, payload};
 
 /// All names that a violation can have.
@@ -186,7 +186,7 @@ fn to_another_user() -> Sample {
 
 fn stranger(node: &str) -> What {
     let (user, device, node) = ("somebody".to_owned(), "tablet".to_owned(), node.to_owned());
-    What::Hello { session: 5, user, device, node, visible: true, max_in_flight: 1, open: vec![] }
+    What::Hello { session: 5, user, device, node, visible: true, max_in_flight: 1, open: vec![], transport: Transport::Websocket }
 }
 
 fn running() -> Vec<Planted> {

@@ -37,6 +37,16 @@ pub enum Scope {
     Device,
 }
 
+/// How a client is connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    #[default]
+    Websocket,
+    /// By server-sent events. What it says goes out by posts of their own, whose answers have no order with what is streamed.
+    Stream,
+}
+
 /// What a full replay buffer does with a publish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +110,11 @@ pub struct Run {
     /// `window.carry`; none where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carry_ms: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_websocket(transport: &Transport) -> bool {
+    *transport == Transport::Websocket
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -184,6 +199,8 @@ pub enum What {
         visible: bool,
         max_in_flight: usize,
         open: Vec<Key>,
+        #[serde(default, skip_serializing_if = "is_websocket")]
+        transport: Transport,
     },
     Welcome {
         session: Session,

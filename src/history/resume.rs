@@ -101,14 +101,17 @@ impl Judge<'_, '_> {
 
     fn confirmed(&mut self, place: usize) {
         let facts = self.facts;
-        let What::Confirm { session, step, state, at, .. } = &facts.entries[place].what else { return };
+        let What::Confirm { session, step, state, at, reference, .. } = &facts.entries[place].what else { return };
         let (key, known) = (self.delivery.key, &mut self.known);
         // Confirms of two connections may cross on the wire: ledger time tells their order.
         let earlier = known.confirmed_at.range(..at).next_back().map_or(0, |(_, step)| *step);
         known.confirmed_at.entry(*at).and_modify(|highest| *highest = (*step).max(*highest)).or_insert(earlier.max(*step));
         known.confirmed.push(facts.moment(place), *step);
-        let on_session = known.confirmed_on.entry(*session).or_default();
-        *on_session = (*on_session).max(*step);
+        // What was streamed before a posted answer may be read after it.
+        if facts.connection(*session).is_some_and(|connection| !connection.is_posted(*reference)) {
+            let on_session = known.confirmed_on.entry(*session).or_default();
+            *on_session = (*on_session).max(*step);
+        }
         let settled = known.settled;
         if is_settled(state) {
             known.settled = Some(settled.map_or((*at, state), |(earlier, word)| (earlier.min(*at), word)));

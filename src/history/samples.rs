@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::record::{Entry, Fault, Key, Leave, Publish, Run, Session, Targets, What};
+use super::record::{Entry, Fault, Key, Leave, Publish, Run, Session, Targets, Transport, What};
 
 /// The wall clock at the start of each sample. Ledger time at the n-th step is `WALL_MS + 10 * n`.
 pub const WALL_MS: u64 = 1_000_000;
@@ -94,8 +94,21 @@ impl Sample {
             visible: true,
             max_in_flight: 2,
             open: open.to_vec(),
+            transport: Transport::Websocket,
         };
         self.then(hello).then(What::Welcome { session, window: None })
+    }
+
+    /// A device's connection was a stream.
+    pub fn on_stream(mut self, of: Session) -> Sample {
+        for entry in &mut self.entries {
+            if let What::Hello { session, transport, .. } = &mut entry.what
+                && *session == of
+            {
+                *transport = Transport::Stream;
+            }
+        }
+        self
     }
 
     pub fn offer(self, session: Session, step: u64) -> Sample {

@@ -1,7 +1,7 @@
 //! G6: no guarantee depends on a client's clock, nor on nodes' clocks agreeing. What a history shows of that is ledger time itself, which is all that clients are told:
 //!
 //! - it never runs back for a user: what is told on a connection, or confirmed of an ack, is stamped no earlier than anything of that user that the same process had read before the hello, or before the ack;
-//!   and on one connection no offer or confirm is stamped earlier than one before it. A withdraw may be its node's own, which only guesses ledger time, and is left out;
+//!   and on one connection no offer or confirm is stamped earlier than one before it (but for the answers to posts, which came on connections of their own). A withdraw may be its node's own, which only guesses ledger time, and is left out;
 //! - windows are spans of it: one id is one span, the session windows of a user don't overlap, no offer is stamped at or after the close of its window, and the feed expires nothing for
 //!   `window_closed` before that.
 //!
@@ -45,11 +45,16 @@ fn runs_back(facts: &Facts<'_>) -> Vec<Violation> {
                 reached.acks.insert((*session, *reference), by_now);
             }
             What::Offer { session, key, at, .. } | What::Confirm { session, key, at, .. } => {
-                let floor = reached.sessions.entry(*session).or_default();
-                let asked = match what {
-                    What::Confirm { reference: Some(reference), .. } => reached.acks.get(&(*session, *reference)).copied().unwrap_or(0),
-                    _ => 0,
+                let (asked, is_posted) = match what {
+                    What::Confirm { reference: Some(reference), .. } => {
+                        let asked = reached.acks.get(&(*session, *reference)).copied().unwrap_or(0);
+                        (asked, facts.connection(*session).is_some_and(|connection| connection.is_posted(Some(*reference))))
+                    }
+                    _ => (0, false),
                 };
+                // The answer to a post stands in no order with what is streamed, or with other posts'.
+                let mut apart = 0;
+                let floor = if is_posted { &mut apart } else { reached.sessions.entry(*session).or_default() };
                 let least = (*floor).max(asked);
                 if *at < least {
                     let text = format!("session {session} was told of {key} with time {at}, after {least} had been reached");

@@ -2,11 +2,10 @@
 
 use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
-use async_trait::async_trait;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -22,14 +21,14 @@ use crate::actors::fakes::{FakeLedger, effect, offer, until, user, yes, yes_and}
 use crate::actors::house::House;
 use crate::actors::limits::Limits;
 use crate::actors::registry::Registry;
+use crate::http::callers_for_tests::Callers;
+use crate::http::server;
 use crate::http::socket::on_connect;
-use crate::ledger::Applied;
 use crate::ledger::Command;
 use crate::ledger::command::Departure;
 use crate::ledger::effect::Action;
-use crate::ledger::engagement::{Payload, Scope, Targets};
-use crate::ledger::ids::{DeviceId, EdgeId, EngagementId, UserId};
-use crate::ports::calls::CallError;
+use crate::ledger::engagement::Scope;
+use crate::ledger::ids::{DeviceId, EdgeId};
 use crate::protocol::token::{Verifier, mint_hs256};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -42,6 +41,8 @@ struct Node {
     connections: Arc<Connections>,
     registry: Arc<Registry>,
     server: ServerHandle,
+    /// How many answers of users get lost from now on.
+    to_lose: Arc<AtomicUsize>,
 }
 
 impl Drop for Node {
@@ -57,33 +58,24 @@ fn node(ledger: Arc<FakeLedger>, limits: Limits) -> Node {
     let verifier = Verifier::from_secret(SECRET).unwrap();
     let edge = Edge { sessions, connections: Arc::clone(&connections), verifier, limits: Arc::clone(&limits) };
     let origins = vec!["https://app.example.com".to_owned()];
-    let data = web::Data::new(ClientEdge::new(Arc::new(edge), Arc::new(Callers(Arc::clone(&registry))), origins));
+    let to_lose = Arc::new(AtomicUsize::new(0));
+    let callers = Callers { registry: Arc::clone(&registry), to_lose: Arc::clone(&to_lose) };
+    let data = web::Data::new(ClientEdge::new(Arc::new(edge), Arc::new(callers), origins));
     let place = Arc::clone(&registry);
-    let factory = move || {
+    let routes = move |app: &mut web::ServiceConfig| {
         place.place(Arbiter::current());
-        App::new().app_data(data.clone()).configure(routes)
+        app.app_data(data.clone()).configure(routes);
     };
-    let server = HttpServer::new(factory).on_connect(on_connect(&limits)).workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
-    let address = server.addrs()[0];
-    let server = server.run();
+    let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 128).unwrap();
+    let address = listener.local_addr().unwrap();
+    let seconds = Duration::from_secs(5);
+    let settings =
+        server::Settings { tls: None, workers: 1, sockets_max: 1_000, header_timeout: seconds, body_timeout: seconds, keep_alive: seconds };
+    let server = server::build(listener, settings, server::Site::new(routes, on_connect(&limits))).unwrap();
     let handle = server.handle();
     actix_rt::spawn(server);
     actix_rt::spawn(Connections::sweep(Arc::downgrade(&connections)));
-    Node { address, ledger, connections, registry, server: handle }
-}
-
-/// The users of this node.
-struct Callers(Arc<Registry>);
-
-#[async_trait]
-impl Users for Callers {
-    async fn call(&self, command: Command) -> Result<Applied, CallError> {
-        self.0.call(command, Duration::from_secs(5)).await
-    }
-
-    async fn notice(&self, user: UserId, id: EngagementId, payload: Payload, targets: Targets) -> Result<u32, CallError> {
-        self.0.notice(&user, id, payload, targets).await
-    }
+    Node { address, ledger, connections, registry, server: handle, to_lose }
 }
 
 fn agreeable() -> Node {
@@ -367,6 +359,18 @@ async fn messages_can_be_posted_and_are_answered_in_order() {
     {
         assert_eq!(node.post("/v1/messages", &body).await.status().as_u16(), status);
     }
+}
+
+/// It was told `unavailable`, though there was a majority all the time.
+#[actix_web::test]
+async fn a_posted_ack_whose_owner_was_lost_is_answered_by_the_next_one() {
+    let node = agreeable();
+    node.to_lose.store(2, Relaxed);
+    let messages = json!([{"type": "ack", "id": "a", "window": "w1", "step": 1, "ref": 1}]);
+    let answer = node.post("/v1/messages", &json!({"token": token(60), "device": "d1", "messages": messages})).await;
+    let answers: Vec<Value> = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!((answers.len(), &answers[0]["type"], &answers[0]["ref"]), (1, &json!("confirm"), &json!(1)));
+    assert_eq!(node.to_lose.load(Relaxed), 0);
 }
 
 #[actix_web::test]

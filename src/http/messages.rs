@@ -2,11 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::poll;
-use metrics::counter;
+use metrics::{counter, histogram};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
+use super::again;
 use super::client_edge::{ClientEdge, refuse};
 use super::origin;
 use super::problem::Problem;
@@ -51,6 +53,7 @@ async fn take(request: &HttpRequest, payload: web::Payload, edge: &ClientEdge) -
         return Err(refuse(Refusal::new(Code::Forbidden, "the token is for another device")));
     }
     let poster = Poster { edge, user: claims.user, device };
+    let deadline = clock::monotonic() + Duration::from_millis(edge.edge.limits.request_timeout_ms);
     // All are on their way before the first is waited for: the user's actor takes them in this order.
     let mut slots = Vec::with_capacity(messages.len());
     for message in messages {
@@ -58,7 +61,7 @@ async fn take(request: &HttpRequest, payload: web::Payload, edge: &ClientEdge) -
     }
     let mut answers = Batch::default();
     for slot in slots {
-        slot.finish(&mut answers).await;
+        slot.finish((edge, deadline), &mut answers).await;
     }
     Ok(answers)
 }
@@ -72,37 +75,45 @@ enum Slot<'a> {
         reference: Option<i64>,
     },
     Asked {
+        command: Command,
         key: Key,
         reference: Option<i64>,
+        taken_at: Instant,
         answered: Asked<'a>,
     },
 }
 
 type Asked<'a> = Pin<Box<dyn Future<Output = Result<Applied, CallError>> + Send + 'a>>;
 
-impl Slot<'_> {
-    async fn finish(self, answers: &mut Batch) {
+impl<'a> Slot<'a> {
+    async fn finish(self, (edge, deadline): (&'a ClientEdge, Instant), answers: &mut Batch) {
         match self {
             Slot::Done => {}
             Slot::Refused(refusal) => answers.push(&ServerMessage::Error(&refusal)),
             Slot::Pong { reference } => answers.push(&ServerMessage::Pong { reference, server_time: LedgerTime(clock::wall_ms()) }),
-            Slot::Asked { key, reference, answered } => {
-                let answer = match answered.await {
-                    Ok(Applied { reply: Reply::Ack(reply), .. }) => with_reference(reply.into(), reference),
-                    Ok(_) => not_taken(Code::Internal, "something went wrong in the server", &key, reference),
-                    Err(CallError::Overloaded) => not_taken(Code::RateLimited, "too much waits for this user", &key, reference),
-                    Err(_) => not_taken(
-                        Code::Unavailable,
-                        "the user's shard gave no answer; hint: keep the ack and send it again",
-                        &key,
-                        reference,
-                    ),
-                };
+            Slot::Asked { command, key, reference, taken_at, answered } => {
+                // As on a connection, an owner that dies meanwhile is no news: the next one answers.
+                let mut first = Some(answered);
+                let attempt = || first.take().unwrap_or_else(|| edge.users.call(command.clone()));
+                let result = again::until_known(attempt, deadline, |error| error == CallError::Overloaded).await;
+                let answer = worded(result, &key, reference);
                 let result = if let Answer::Error(refusal) = &answer { refusal.code.name() } else { "confirm" };
                 counter!(names::ACKS_TOTAL, "result" => result).increment(1);
+                histogram!(names::ACK_SECONDS).record(clock::monotonic().saturating_duration_since(taken_at).as_secs_f64());
                 answers.push(&answer.message(reference));
             }
         }
+    }
+}
+
+fn worded(result: Result<Applied, CallError>, key: &Key, reference: Option<i64>) -> Answer {
+    let not_taken =
+        |code, message: &'static str| Answer::Error(Refusal::new(code, message).with_reference(reference).with_key(&key.id, key.window));
+    match result {
+        Ok(Applied { reply: Reply::Ack(reply), .. }) => with_reference(reply.into(), reference),
+        Ok(_) => not_taken(Code::Internal, "something went wrong in the server"),
+        Err(CallError::Overloaded) => not_taken(Code::RateLimited, "too much waits for this user"),
+        Err(_) => not_taken(Code::Unavailable, "the user's shard gave no answer; hint: keep the ack and send it again"),
     }
 }
 
@@ -111,10 +122,6 @@ fn with_reference(answer: Answer, reference: Option<i64>) -> Answer {
         Answer::Error(refusal) => Answer::Error(refusal.with_reference(reference)),
         confirm @ Answer::Confirm(_) => confirm,
     }
-}
-
-fn not_taken(code: Code, message: &'static str, key: &Key, reference: Option<i64>) -> Answer {
-    Answer::Error(Refusal::new(code, message).with_reference(reference).with_key(&key.id, key.window))
 }
 
 /// The device that posts.
@@ -159,12 +166,13 @@ impl<'a> Poster<'a> {
     }
 
     async fn ask(&self, command: Command, key: Key, reference: Option<i64>) -> Slot<'a> {
-        let mut answered = self.edge.users.call(command);
+        let taken_at = clock::monotonic();
+        let mut answered = self.edge.users.call(command.clone());
         // Asked here, waited for later.
         if let Poll::Ready(result) = poll!(&mut answered) {
             answered = Box::pin(std::future::ready(result));
         }
-        Slot::Asked { key, reference, answered }
+        Slot::Asked { command, key, reference, taken_at, answered }
     }
 
     fn say(&self, said: Said) -> Slot<'a> {

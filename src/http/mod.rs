@@ -11,8 +11,11 @@ pub mod health;
 pub mod cluster;
 pub mod backup;
 pub mod replicas;
+pub mod figures;
+pub mod console;
 pub mod routes;
 pub mod state;
+pub mod again;
 pub mod problem;
 pub mod auth;
 pub mod limits;
@@ -30,8 +33,12 @@ pub mod asyncapi;
 pub mod client_edge;
 pub mod origin;
 pub mod socket;
+mod takeover;
+mod upgrade;
 pub mod connect;
 pub mod stream;
 pub mod messages;
+#[cfg(test)]
+mod callers_for_tests;
 #[cfg(test)]
 mod tests;

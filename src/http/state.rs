@@ -1,14 +1,12 @@
 //! What the handlers of the API share, and the seams to the rest of the node: [`Users`] leads to the actors, [`Owners`] knows who is who.
-//! Calls are retried here, inside the time that a request has; nothing else waits for the ledger.
+//! Calls are retried (by [`again`]) inside the time that a request has; nothing else waits for the ledger.
 
-use rand::RngExt as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::clock;
-use crate::dice::dice;
 use crate::ledger::engagement::{Payload, Targets};
 use crate::ledger::ids::{EngagementId, UserId};
 use crate::ledger::{Applied, Command};
@@ -17,13 +15,10 @@ use crate::ports::owners::Owners;
 use crate::ports::{Read, ReadError};
 use crate::protocol::code::Code;
 
+use super::again;
 use super::auth::ApiKeys;
 use super::limits::{Bounds, Limits};
 use super::problem::Problem;
-
-/// The wait before a call is tried a second time; it doubles with each try.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// What an [`Api`] is built from.
 pub struct Parts {
@@ -80,23 +75,8 @@ impl Api {
     /// [`Code::Unavailable`], when the time is up.
     pub async fn call(&self, command: Command) -> Result<Applied, Problem> {
         let deadline = clock::monotonic() + self.request_timeout;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let Ok(answer) = tokio::time::timeout(left(deadline), self.users.call(command.clone())).await else {
-                return Err(self.unavailable(CallError::Unknown));
-            };
-            let error = match answer {
-                Ok(applied) => return Ok(applied),
-                Err(error) => error,
-            };
-            // Jitter, so that callers who failed together don't come back together.
-            let wait = pause.mul_f64(dice().random_range(0.5..1.0));
-            if wait >= left(deadline) {
-                return Err(self.unavailable(error));
-            }
-            tokio::time::sleep(wait).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        let answer = again::until_known(|| self.users.call(command.clone()), deadline, |_| false).await;
+        answer.map_err(|error| self.unavailable(error))
     }
 
     /// Sends a notice. It is not tried again: it may have been sent.
@@ -118,10 +98,6 @@ impl Api {
         };
         Problem::new(Code::Unavailable, format!("{error} within {:?}: {advice}", self.request_timeout))
     }
-}
-
-fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(clock::monotonic())
 }
 
 impl From<ReadError> for Problem {

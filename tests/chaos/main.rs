@@ -24,5 +24,6 @@ mod changes;
 
 mod damage;
 mod smoke;
+mod guests;
 mod leases;
 mod full;

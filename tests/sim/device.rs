@@ -2,7 +2,7 @@
 //! the contract has it.
 
 use engage::history::key::Key;
-use engage::history::record::What;
+use engage::history::record::{Transport, What};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -120,6 +120,7 @@ impl Device {
             visible: is_visible,
             max_in_flight: usize::from(max_in_flight),
             open: open.clone(),
+            transport: Transport::Websocket,
         });
         let acks = self.acks_of_hello(session);
         let open: Vec<Value> = open.iter().map(|key| json!({"id": key.id, "window": key.window})).collect();

@@ -20,8 +20,11 @@ const TABLE: &[(&str, &[&str])] = &[
     ("client", &[]),
     ("history", &["clock"]),
     // It starts nodes as processes and speaks to them as anybody does: nothing of the server's inside is its business.
-    ("demo", &["client", "config", "clock", "dice"]),
-    ("cli", &["client", "config", "demo", "history", "node", "clock", "telemetry", "mutant"]),
+    ("fleet", &["client", "config", "clock", "dice"]),
+    ("demo", &["client", "clock", "dice", "fleet"]),
+    // Its job `commit` leaves sockets and clients out, and so goes in where a node's own edge does.
+    ("bench", &["client", "clock", "config", "fleet", "ledger", "node", "ports", "shard"]),
+    ("cli", &["bench", "client", "config", "demo", "fleet", "history", "node", "clock", "telemetry", "mutant"]),
     ("node", &["ledger", "clock", "ports", "telemetry", "protocol", "config", "shard", "cluster", "actors", "http", "dice", "blocking"]),
     ("lib", &[]),
     ("main", &["cli"]),

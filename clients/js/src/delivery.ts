@@ -44,17 +44,17 @@ export function createDelivery(message: OfferMessage, shower: Shower): Shown {
   let last: Confirmed | undefined;
   let isDone = false;
 
-  const say = (step: number | undefined, data?: unknown): Promise<Confirmed> => {
-    if (last) return Promise.resolve(last);
+  const tell = async (step: number | undefined, data: unknown): Promise<Confirmed> => {
+    if (last) return last;
     // One that is refused must not take the place of one that is not, nor may one be kept for ever that fits into no frame.
-    if (step !== undefined && !(step >= 0 && step <= steps)) return quiet(Promise.reject(failure("step_out_of_range")));
-    if (sizeOf(JSON.stringify(data) ?? "") > DATA_MAX_BYTES) return quiet(Promise.reject(failure("too_large")));
-    const told = (confirmed: Confirmed): Confirmed => {
-      delivery.state = confirmed.state;
-      return confirmed;
-    };
-    return quiet(shower.say({ id, window, step, data }).then(told));
+    if (step !== undefined && !(step >= 0 && step <= steps)) throw failure("step_out_of_range");
+    if (sizeOf(JSON.stringify([data])) > DATA_MAX_BYTES + 2) throw failure("too_large");
+    const confirmed = await shower.say({ id, window, step, data });
+    delivery.state = confirmed.state;
+    return confirmed;
   };
+
+  const say = (step: number | undefined, data?: unknown): Promise<Confirmed> => quiet(tell(step, data));
 
   const leaving = (step: number | undefined, data?: unknown): Promise<Confirmed> => {
     isDone = true;
@@ -83,7 +83,7 @@ export function createDelivery(message: OfferMessage, shower: Shower): Shown {
     delivery,
     offer: () => (last ? undefined : { ...message, offer: delivery.offer, step: delivery.nextStep, data: delivery.data }),
     progressed({ step, data }) {
-      if (step < delivery.nextStep - 1 || (step === delivery.nextStep - 1 && JSON.stringify(data) === JSON.stringify(delivery.data))) return false;
+      if (step < delivery.nextStep - 1) return false;
       delivery.nextStep = step + 1;
       delivery.data = data;
       emit("progress", undefined);

@@ -17,8 +17,8 @@ import { windowOf } from "./words.ts";
 export interface DeviceEvents {
   /** The id to take, where neither the app nor the token says one. */
   ownId(): Promise<string>;
-  /** Resolves when this device may connect, for the user and device that the name stands for. */
-  lead(name: string): Promise<void>;
+  /** Resolves when this device may speak for the user and device that the name stands for, with what is to be done before it connects. */
+  lead(name: string): Promise<(() => Promise<void>) | undefined>;
   tell(tab: string, message: ToTab): void;
 }
 
@@ -149,14 +149,17 @@ export function createDevice(options: Options, environment: Found, store: Kept, 
     const { sub, device: bound } = claimsOf(token);
     const fixed = options.device ?? bound;
     if (user && sub !== user) return line.finish("other_user", "another user signed in");
-    await lead("engage:" + [[options.url].flat()[0], sub, fixed].join("\n"));
+    const gather = await lead("engage:" + [[options.url].flat()[0], sub, fixed].join("\n"));
     if (user) return;
     device = fixed ?? (await ownId());
-    room = KEPT + [sub, device].join("\n");
+    // Tabs that are devices of their own keep it in one place: what a killed one has not said, the next one says.
+    room = KEPT + [sub, fixed ?? device.split(".")[0]].join("\n");
     const kept = (await store.getItem(room).then((text) => JSON.parse(text || "[]") as unknown).catch(() => [])) as Word[];
-    // What is said in this page is newer.
-    for (const word of kept) if (!outbox.ack(word)) outbox.add(word);
+    // The same step said in this page is newer.
+    for (const word of kept) if (!word.step || outbox.ack(word)?.step !== word.step) outbox.add(word);
     user = sub;
+    save();
+    await gather?.();
   };
 
   const hello = (token: string): ClientMessage => {

@@ -71,9 +71,12 @@ export const connect: Connect = (options) => {
       else tabs.post({ type: "say", n: said, word });
     });
 
-  /** Shows what waits, the most important first, while there is room and somebody listens. */
+  /**
+   * Shows what waits, the most important first, while there is room and somebody listens. Not without a connection, nor before all that it has to say was said: another
+   * device may have shown it meanwhile.
+   */
   const show = (): void => {
-    while (queue.size && has("offer") && screen.size < (options.show ?? Infinity)) {
+    while (queue.size && engage.state.name === "open" && has("offer") && screen.size < (options.show ?? Infinity)) {
       const [key, message] = [...queue].sort(([, one], [, other]) => other.priority - one.priority)[0] as [string, OfferMessage];
       queue.delete(key);
       const shown: Shown = createDelivery(message, {
@@ -141,6 +144,7 @@ export const connect: Connect = (options) => {
     if (state.name === "closed") abandon(state.code);
     if (JSON.stringify(before) !== JSON.stringify(state)) emit("state", state);
     emit("change", undefined);
+    show();
   };
 
   const told = (message: ToTab): void => {
@@ -203,7 +207,7 @@ export const connect: Connect = (options) => {
       isClosed = true;
       const saved = tabs.close();
       const { user, device, pending } = engage;
-      status({ user, device, pending, state: { name: "closed", code: "closed", reason: "closed by the app" } });
+      status({ user, device, pending, state: { name: "closed", code: "closed", reason: "closed" } });
       await saved;
     },
   };

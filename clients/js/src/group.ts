@@ -23,8 +23,10 @@ export interface GroupEvents {
 export interface Group {
   readonly name: string;
   isLeader(): boolean;
-  /** Resolves when this tab leads, and knows what the others show; never, if it ends before. */
+  /** Resolves when this tab leads; never, if it ends before. */
   lead(): Promise<void>;
+  /** Asks the others what they show; resolves when they have had time to say it, if there may be any. */
+  gather(): Promise<void>;
   /** Says something to the leader. */
   ask(message: FromTab): void;
   /** Says something as the leader. */
@@ -40,6 +42,7 @@ export function createGroup(name: string, me: string, environment: Found, events
   const known = new Set<string>();
   let isLeader = false;
   let isOver = false;
+  let hasOthers: boolean;
   let win: () => void;
   const won = new Promise<void>((resolve) => (win = resolve));
 
@@ -95,10 +98,14 @@ export function createGroup(name: string, me: string, environment: Found, events
     async lead() {
       await request(name + "\n" + me, {}, keep);
       await request(name, { ifAvailable: true }, grant);
+      hasOthers = !isLeader;
       if (isLeader) return;
       ask(events.presence());
       void request(name, {}, grant);
       await won;
+    },
+    async gather() {
+      if (!hasOthers) return;
       post({ to: ALL, message: { type: "who" } });
       await new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS));
       if (isOver) await new Promise(() => {});

@@ -73,6 +73,7 @@ export function createLine({ transport = "auto", url, token, getToken }: Options
       events.welcome(message);
       machine.welcome(message);
     } else if (message.type === "bye") machine.bye(message.after_ms);
+    else if (message.type === "caught_up") machine.caughtUp();
     else events.message(message);
     // Right before the end, an error about nothing that was asked says why.
     lastCode = message.type === "bye" || (message.type === "error" && !message.ref) ? message.code : undefined;

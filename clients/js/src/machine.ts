@@ -58,6 +58,8 @@ export interface Machine {
   /** Something came, whatever it was. */
   heard(): void;
   welcome(message: WelcomeMessage): void;
+  /** All that was waiting has been said: only now is it known what is still to be shown. */
+  caughtUp(): void;
   /** The server's last word before it closes: the next address, if there is one, is better now. */
   bye(afterMs: number): void;
   /** The wire ended by itself. */
@@ -118,6 +120,7 @@ export function createMachine(host: Host, { urls, transports, canRenew }: Settin
   let probedAt = 0;
   let beatMs = 0;
   let retryAt = Infinity;
+  let welcomed: State;
   let waitsFor: [code: string, reason: string] = ["lost", ""];
 
   const { now, timer } = host;
@@ -266,8 +269,9 @@ export function createMachine(host: Host, { urls, transports, canRenew }: Settin
       clear();
       timer("beat", beatMs * 2);
       plan();
-      host.state({ name: "open", user, device, node, connection, url: url(), transport: current, window: windowOf(window), serverTime });
+      welcomed = { name: "open", user, device, node, connection, url: url(), transport: current, window: windowOf(window), serverTime };
     },
+    caughtUp: () => host.state(welcomed),
     bye(afterMs) {
       urlBase++;
       notBefore = now() + afterMs;
@@ -289,7 +293,7 @@ export function createMachine(host: Host, { urls, transports, canRenew }: Settin
     pause() {
       if (phase === "closed") return;
       end("paused");
-      host.state({ name: "waiting", code: "hidden", reason: "the page is away", retryAt: undefined, retryInMs: undefined });
+      host.state({ name: "waiting", code: "hidden", reason: "hidden", retryAt: undefined, retryInMs: undefined });
     },
     restart() {
       end("paused");

@@ -54,9 +54,9 @@ export function createScreen(outbox: () => Outbox): Screen {
     return step < offer.step - 1 ? offer : { ...offer, step: step + 1, data };
   };
 
-  const progress = ({ step, data, ...key }: ProgressMessage): void => {
-    const known = held.get(keyOf(key));
-    if (known && step >= known.offer.step - 1) known.offer = { ...known.offer, step: step + 1, data };
+  const progress = (message: ProgressMessage): void => {
+    const known = held.get(keyOf(message));
+    if (known && message.step >= known.offer.step - 1) known.offer = { ...known.offer, step: message.step + 1, data: message.data };
   };
 
   return {

@@ -40,7 +40,7 @@ export function openStream({ fetch, setTimeout }: Found, url: string, events: Wi
     const decoder = new TextDecoder();
     for (let rest = ""; reader; ) {
       const { done, value } = await reader.read();
-      if (done || rest.length > LINE_MAX) return end("lost", "the stream ended");
+      if (done || rest.length > LINE_MAX) return end("lost", "lost");
       events.heard();
       const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
       rest = lines.pop() as string;

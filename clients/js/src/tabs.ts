@@ -57,7 +57,7 @@ export function createTabs(options: Options, environment: Found, { told, presenc
       return isShared || !sessionStorage ? id : id + "." + (await keptId(sessionStorage, "engage:tab").catch(newId));
     },
     async lead(name) {
-      if (!isShared || (group?.name === name && group.isLeader())) return;
+      if (!isShared || (group?.name === name && group.isLeader())) return undefined;
       group?.end();
       group = createGroup(name, me, environment, {
         asked: device.receive,
@@ -66,6 +66,7 @@ export function createTabs(options: Options, environment: Found, { told, presenc
       });
       await group.lead();
       device.receive(me, presence());
+      return group.gather;
     },
     tell(tab, message) {
       if (isLed()) return;

@@ -54,9 +54,9 @@ export interface Engage {
   readonly deliveries: readonly Delivery[];
   /** How many acks and dismissals have no confirm yet. */
   readonly pending: number;
-  /** Resolves with the server's welcome, when connected; rejects when the client is closed. */
+  /** Resolves when connected, and all that was waiting has been said; rejects when the client is closed. */
   ready(): Promise<Welcome>;
-  /** Listens. Returns its own undo. Offers wait until somebody listens for them. */
+  /** Listens. Returns its own undo. Offers wait until somebody listens for them, and are told while the client is open only. */
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void;
   /** Says whether the person can see it, from now on instead of the page. `"page"` gives that back. */
   setVisible(visible: boolean | "page"): void;
@@ -100,7 +100,7 @@ export type State =
   | Welcome
   | {
       readonly name: "waiting";
-      /** For people. */
+      /** For people, where there is more to say than the code. */
       readonly reason: string;
       /** A code of the contract, or `lost`, `timeout`, `no_token`, `hidden` (the page is in the back-forward cache). */
       readonly code: string;

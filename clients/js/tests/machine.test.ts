@@ -81,6 +81,7 @@ class Bench {
     const window = { id: "w", opened_at: 0, closes_at: 1 };
     const message: WelcomeMessage = { type: "welcome", user: "ann", device: "d", connection: "c", node: "n", window, server_time: this.time + this.serverAhead, heartbeat_ms: 25_000, max_in_flight: 16, acks: [] };
     this.machine.welcome(message);
+    this.machine.caughtUp();
     return this;
   }
 

@@ -4,6 +4,7 @@ mod person;
 mod connection;
 mod publisher;
 mod closing;
+pub mod guests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
+use self::guests::{Guests, Invitation};
 use crate::support::cluster::{Cluster, Roster};
 use crate::support::whole_number_from;
 use engage::history::key::Key;
@@ -86,6 +88,7 @@ pub struct Load {
     shared: Shared,
     publishers: JoinSet<()>,
     people: JoinSet<()>,
+    guests: Option<Guests>,
 }
 
 impl Load {
@@ -106,7 +109,13 @@ impl Load {
                 people.spawn(person::Person::new(name, shared.clone(), random.random()).live());
             }
         }
-        Load { name: name.to_owned(), seed, shared, publishers, people }
+        Load { name: name.to_owned(), seed, shared, publishers, people, guests: None }
+    }
+
+    /// People with another client come too. That they can, the caller has asked.
+    pub fn invite(mut self, invitation: Invitation) -> Load {
+        self.guests = Some(Guests::invite(invitation, &self.shared, self.seed));
+        self
     }
 
     /// What its choices come from.
@@ -144,14 +153,20 @@ impl Load {
             ended.expect("no publisher panics");
         }
         self.shared.signals.attentive.store(true, Ordering::Relaxed);
+        self.guests.iter_mut().for_each(|guests| guests.say("attentive"));
         let unsettled = closing::all_settle(&self.shared, cluster).await;
         self.shared.signals.over.store(true, Ordering::Relaxed);
+        self.guests.iter_mut().for_each(|guests| guests.say("over"));
         while let Some(ended) = self.people.join_next().await {
             ended.expect("nobody in the crowd panics");
         }
         closing::read_feed(&self.shared, cluster).await;
         closing::replicas_agree(&self.shared, cluster).await;
         let entries = self.shared.history.entries();
+        let entries = match self.guests {
+            Some(guests) => guests.merged_with(&entries).await,
+            None => entries,
+        };
         Ended { name: self.name, seed: self.seed, entries, unsettled }
     }
 }

@@ -13,7 +13,7 @@ use super::{Manners, Shared, is_set};
 use crate::support::device::{Device, SUBPROTOCOL};
 use crate::support::hello::Hello;
 use crate::support::wait::pass;
-use engage::history::record::{Key, Session, What};
+use engage::history::record::{Key, Session, Transport, What};
 
 /// Nobody waits longer for a connection; a paused node would take for ever.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -115,6 +115,7 @@ impl Person {
             visible: true,
             max_in_flight: usize::try_from(max_in_flight).expect("it is small"),
             open: open.clone(),
+            transport: Transport::Websocket,
         });
         let acks = self.acks_of_hello(session);
         let keys: Vec<Value> = open.iter().map(|key| json!({"id": key.id, "window": key.window})).collect();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use engage::history::record::{Clocks, Entry, Key, Leave, Publish, Run, What};
+use engage::history::record::{Clocks, Entry, Key, Leave, Publish, Run, Transport, What};
 use engage::history::{file, judge};
 use serde_json::{Value, json};
 
@@ -32,6 +32,7 @@ fn client() -> Vec<Entry> {
         visible: true,
         max_in_flight: 16,
         open: vec![],
+        transport: Transport::Websocket,
     };
     let offer = |session, at| What::Offer { session, key: key(), offer: 1, step: 1, at, data: Value::Null, payload: json!({}) };
     let ack = What::Ack { session: 1, key: key(), step: Some(1), data: Value::Null, reference: Some(1) };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use engage::history::record::{Key, Session, What, is_settled};
+use engage::history::record::{Key, Session, Transport, What, is_settled};
 use engage::history::recorder::Recorder;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -191,6 +191,7 @@ impl User {
             visible: true,
             max_in_flight: 16,
             open,
+            transport: Transport::Websocket,
         });
         let mut acks = Vec::new();
         for (key, pending) in &mut self.pending {

@@ -153,6 +153,8 @@ export class FakeLedger {
     const isElsewhere = others && one.engagement.targets !== "all";
     if (one && !isSettled(one.state) && !isElsewhere && !one.snoozed) {
       one.holders.add(device.device);
+      // Others may have gone on with it.
+      if (one.step > 0 && one.engagement.targets === "all") device.send({ type: "progress", id: one.id, window: one.window, step: one.step, data: one.data });
       return;
     }
     const reason = !one || one.state === "expired" ? "expired" : one.state === "withdrawn" ? "withdrawn" : isSettled(one.state) ? "done_elsewhere" : "moved";

@@ -52,7 +52,7 @@ export class FakeServer {
   private readonly live = new Map<Peer, Live>();
   private toLose = 0;
   private readonly revoked = new Set<string>();
-  private toRefuse: { code: string; retry: boolean }[] = [];
+  private readonly toRefuse: { code: string; retry: boolean }[] = [];
   private isUp = true;
   private hasSockets = true;
   private time = 1;
@@ -122,6 +122,12 @@ export class FakeServer {
   /** Refuses the next ack. With `retry`, the client is to try again. */
   refuseNext(code: string, retry = false): void {
     this.toRefuse.push({ code, retry });
+  }
+
+  /** No answer is lost or refused any more. */
+  endLosses(): void {
+    this.toLose = 0;
+    this.toRefuse.length = 0;
   }
 
   /** Connections break, of one device or of all, without a word. What they hold is kept for them. */

@@ -92,6 +92,8 @@ class Channel implements ChannelLike {
   }
 
   postMessage(message: unknown): void {
+    // What a crashed tab would still do, it doesn't.
+    if (!this.tab.isAlive) return;
     if (!this.all.has(this)) throw new Error("the channel is closed");
     const copy = structuredClone(message);
     for (const other of this.all) {

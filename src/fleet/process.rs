@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard};
 
-use super::DemoError;
+use super::FleetError;
 use super::settings::Settings;
 
 /// The option of `serve` and `join` that puts a node on the leash.
@@ -20,27 +20,27 @@ const PASSED_ON: &str = "ENGAGE_MUTANT";
 const LOG_LINES: usize = 12;
 
 /// A node's process, or the place of one.
-pub(super) struct Process {
+pub(crate) struct Process {
     settings: Settings,
     child: Mutex<Option<Child>>,
 }
 
 impl Process {
-    pub(super) fn new(settings: Settings) -> Process {
+    pub(crate) fn new(settings: Settings) -> Process {
         Process { settings, child: Mutex::new(None) }
     }
 
-    pub(super) fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
     /// Starts it with a verb of this program: `serve`, or `join` and what that needs. One that runs is left alone.
-    pub(super) fn start(&self, verb: &[&str]) -> Result<(), DemoError> {
+    pub(crate) fn start(&self, verb: &[&str]) -> Result<(), FleetError> {
         let mut child = self.child();
         if child.as_mut().is_some_and(runs) {
             return Ok(());
         }
-        let failed = |error| DemoError::Spawn { name: self.settings.name.clone(), error };
+        let failed = |error| FleetError::Spawn { name: self.settings.name.clone(), error };
         *child = Some(self.spawn(verb).map_err(failed)?);
         Ok(())
     }
@@ -60,7 +60,7 @@ impl Process {
     }
 
     /// Ends it at once, as a crash does, and waits until it has ended: that is a moment.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         if let Some(mut child) = self.child().take() {
             // An error means that it has ended by itself.
             let _ = child.kill();
@@ -68,22 +68,22 @@ impl Process {
         }
     }
 
-    pub(super) fn runs(&self) -> bool {
+    pub(crate) fn runs(&self) -> bool {
         self.child().as_mut().is_some_and(runs)
     }
 
     /// Its process id, while it runs.
-    pub(super) fn id(&self) -> Option<u32> {
+    pub(crate) fn id(&self) -> Option<u32> {
         self.child().as_mut().and_then(|child| runs(child).then(|| child.id()))
     }
 
     /// Why it ended, if it did so by itself.
-    pub(super) fn has_ended(&self) -> Option<DemoError> {
+    pub(crate) fn has_ended(&self) -> Option<FleetError> {
         let status = self.child().as_mut().and_then(ended)?;
         let log = std::fs::read_to_string(self.settings.log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let log = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
-        Some(DemoError::NodeEnded { name: self.settings.name.clone(), how: status.to_string(), log })
+        Some(FleetError::NodeEnded { name: self.settings.name.clone(), how: status.to_string(), log })
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
