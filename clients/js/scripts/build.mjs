@@ -1,6 +1,5 @@
 /**
- * Builds the package into dist/, and the bundle that the binary carries into src/demo/page/engage.js. `--check` builds that bundle only in memory, and fails where the
- * committed one is another.
+ * Builds the package into dist/, and the bundle that the binary carries into src/demo/page/engage.js; with `--dist` only the first.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -31,12 +30,9 @@ async function small(format) {
 }
 
 /** The minified main entry, as a module. */
-export const mainEntry = () => small("esm");
+const mainEntry = () => small("esm");
 
-export const gzipBytes = (text) => gzipSync(text, { level: 9 }).length;
-
-/** Whether the committed bundle is what the sources give. */
-export const isFresh = async () => readFileSync(BUNDLE, "utf8") === HEADER + (await mainEntry());
+const gzipBytes = (text) => gzipSync(text, { level: 9 }).length;
 
 async function buildAll() {
   rmSync(`${root}dist`, { recursive: true, force: true });
@@ -50,8 +46,7 @@ async function buildAll() {
     writeFileSync(`${root}dist/${name}.cjs`, await bundled(`${name}.ts`, { format: "cjs", external }));
   }
   declare();
-  mkdirSync(`${root}../../src/demo/page`, { recursive: true });
-  writeFileSync(BUNDLE, HEADER + main);
+  if (!process.argv.includes("--dist")) writeFileSync(BUNDLE, HEADER + main);
   console.log(`dist/ is built; the main entry has ${gzipBytes(main)} bytes gzipped`);
 }
 
@@ -74,4 +69,4 @@ function declare() {
   rmSync(`${root}dist/all`, { recursive: true });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll();
+await buildAll();

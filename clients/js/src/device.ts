@@ -7,7 +7,7 @@ import { ALL, type FromTab, type ToTab } from "./hub.ts";
 import { createLine, type Line } from "./line.ts";
 import { type Answer, createOutbox, type Word, wordOf } from "./outbox.ts";
 import { createScreen } from "./screen.ts";
-import type { Kept } from "./storage.ts";
+import { type Kept, openStore } from "./storage.ts";
 import { claimsOf } from "./token.ts";
 import type { Options, State } from "./types.ts";
 import { addressOf } from "./websocket.ts";
@@ -16,7 +16,7 @@ import { windowOf } from "./words.ts";
 
 export interface DeviceEvents {
   /** The id to take, where neither the app nor the token says one. */
-  ownId(): Promise<string>;
+  ownId(store: Kept): Promise<string>;
   /** Resolves when this device may speak for the user and device that the name stands for, with what is to be done before it connects. */
   lead(name: string): Promise<(() => Promise<void>) | undefined>;
   tell(tab: string, message: ToTab): void;
@@ -50,7 +50,7 @@ const messageOf = (word: Word): ClientMessage => ({ type: word.step === undefine
 const fitting = <T extends Word>(words: readonly T[], usedBytes: number): T[] =>
   words.filter((word) => (usedBytes += 50 + sizeOf(JSON.stringify(messageOf(word)))) < FRAME_MAX_BYTES);
 
-export function createDevice(options: Options, environment: Found, store: Kept, { ownId, lead, tell }: DeviceEvents): Device {
+export function createDevice(options: Options, environment: Found, { ownId, lead, tell }: DeviceEvents): Device {
   const { now, random, setTimeout, clearTimeout, sendBeacon } = environment;
   let outbox = createOutbox();
   const screen = createScreen(() => outbox);
@@ -69,6 +69,8 @@ export function createDevice(options: Options, environment: Found, store: Kept, 
 
   const failed = (code: string, thrown: unknown, retry = true): void => tell(ALL, { type: "error", code, message: `${thrown}`, retry });
 
+  const store = openStore(environment, options.storage, (thrown) => failed("storage", thrown));
+
   const status = (tab = ALL): void => {
     if (state) tell(tab, { type: "status", status: { state, user, device, pending: outbox.size() } });
   };
@@ -82,7 +84,7 @@ export function createDevice(options: Options, environment: Found, store: Kept, 
   const write = async (): Promise<void> => {
     for (let next = unsaved; next; next = unsaved) {
       unsaved = undefined;
-      await store.setItem(...next).catch((thrown) => failed("storage", thrown));
+      await store.setItem(...next);
     }
     saving = undefined;
   };
@@ -151,7 +153,7 @@ export function createDevice(options: Options, environment: Found, store: Kept, 
     if (user && sub !== user) return line.finish("other_user", "another user signed in");
     const gather = await lead("engage:" + [[options.url].flat()[0], sub, fixed].join("\n"));
     if (user) return;
-    device = fixed ?? (await ownId());
+    device = fixed ?? (await ownId(store));
     // Tabs that are devices of their own keep it in one place: what a killed one has not said, the next one says.
     room = KEPT + [sub, fixed ?? device.split(".")[0]].join("\n");
     const kept = (await store.getItem(room).then((text) => JSON.parse(text || "[]") as unknown).catch(() => [])) as Word[];

@@ -60,7 +60,7 @@ export const connect: Connect = (options) => {
   const abandon = (code: string): void => {
     queue.clear();
     for (const key of screen.keys()) withdraw(key, "closed");
-    for (const [, , failed] of sayings.values()) failed(failure(code, "no confirm came: kept for the next time", true));
+    for (const [, , failed] of sayings.values()) failed(failure(code, "kept for the next time", true));
     sayings.clear();
   };
 

@@ -3,7 +3,8 @@
  * connection.
  */
 import type { Found } from "./environment.ts";
-import { createMachine, type Machine, type TimerName } from "./machine.ts";
+import type { Machine, TimerName } from "./host.ts";
+import { createMachine } from "./machine.ts";
 import type { Kept } from "./storage.ts";
 import { openStream } from "./stream.ts";
 import type { Options, State, TokenReason, Transport } from "./types.ts";
@@ -133,7 +134,7 @@ export function createLine({ transport = "auto", url, token, getToken }: Options
       stop: () => Object.values(timers).forEach((timer) => clearTimeout(timer as never)),
       prefer(kind) {
         transports.reverse();
-        store.setItem(REMEMBER_KEY, `${kind === "stream" ? now() + REMEMBER_MS : 0}`).catch(() => {});
+        void store.setItem(REMEMBER_KEY, `${kind === "stream" ? now() + REMEMBER_MS : 0}`);
       },
       state: events.state,
     },
@@ -146,7 +147,7 @@ export function createLine({ transport = "auto", url, token, getToken }: Options
     count: () => count,
     send,
     async start() {
-      const until = transports[1] && (await store.getItem(REMEMBER_KEY).catch(() => undefined));
+      const until = transports[1] && (await store.getItem(REMEMBER_KEY));
       if (Number(until) > now()) transports.reverse();
       // It may have been closed meanwhile.
       if (machine.phase() === "paused") machine.connect();

@@ -20,8 +20,8 @@ export interface Watched {
 }
 
 export function watch({ document, window, appState }: Found, { looked, online, left, back }: Watcher): Watched {
-  const shown = (event: { readonly persisted?: boolean }): void => {
-    if (event.persisted) back();
+  const shown = (event: unknown): void => {
+    if ((event as { readonly persisted?: boolean }).persisted) back();
   };
   const listens = [
     [document, "visibilitychange", looked],

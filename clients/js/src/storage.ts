@@ -7,7 +7,7 @@ import type { RequestLike, Store } from "./types.ts";
 /** Some browsers never answer, in private windows or just after an update. */
 const DEADLINE_MS = 1_500;
 
-/** As {@link Store}, but never waits for ever. */
+/** As {@link Store}, but never waits for ever, and never fails: at last there is memory. */
 export interface Kept {
   getItem(key: string): Promise<string | null | undefined>;
   setItem(key: string, value: string): Promise<unknown>;

@@ -7,7 +7,6 @@ import { createDevice } from "./device.ts";
 import type { Found } from "./environment.ts";
 import { createGroup, type Group } from "./group.ts";
 import { ALL, type FromTab, type ToTab } from "./hub.ts";
-import { openStore } from "./storage.ts";
 import type { Options, Store } from "./types.ts";
 
 export interface PageEvents {
@@ -30,7 +29,6 @@ export function createTabs(options: Options, environment: Found, { told, presenc
   const isShared = options.tabs !== false && locks && BroadcastChannel;
   const newId = (): string => random().toString(36).slice(2);
   const me = newId();
-  const store = openStore(environment, options.storage, (thrown) => told({ type: "error", code: "storage", message: `${thrown}`, retry: true }));
   let group: Group | undefined;
 
   /** Another tab leads. */
@@ -50,8 +48,8 @@ export function createTabs(options: Options, environment: Found, { told, presenc
     device.forget();
   };
 
-  const device = createDevice(options, environment, store, {
-    async ownId() {
+  const device = createDevice(options, environment, {
+    async ownId(store) {
       const id = await keptId(store, "engage:device");
       // Each tab its own, which survives the tab's reloads.
       return isShared || !sessionStorage ? id : id + "." + (await keptId(sessionStorage, "engage:tab").catch(newId));
@@ -69,7 +67,8 @@ export function createTabs(options: Options, environment: Found, { told, presenc
       return group.gather;
     },
     tell(tab, message) {
-      if (isLed()) return;
+      // A tab that is led speaks through its leader, but for its own mishaps.
+      if (isLed() && message.type !== "error") return;
       if (tab === ALL || tab === me) told(message);
       if (tab !== me && message.type !== "message") group?.tell(tab, message);
     },

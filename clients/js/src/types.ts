@@ -46,7 +46,7 @@ export type Transport = "websocket" | "stream";
 export interface Engage {
   /** What it is doing. */
   readonly state: State;
-  /** The user, from the token, and then from the server. */
+  /** The user, from the token. */
   readonly user: string | undefined;
   /** The id of this device; empty until it is known. */
   readonly device: string;
@@ -60,7 +60,7 @@ export interface Engage {
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void;
   /** Says whether the person can see it, from now on instead of the page. `"page"` gives that back. */
   setVisible(visible: boolean | "page"): void;
-  /** Drops the connection, if there is one, and connects again at once. */
+  /** Drops the connection, if there is one, and connects again at once; also when the server has closed it for good. */
   reconnect(): void;
   /**
    * Ends it. What waits for a confirm is kept for the next time; its promises are rejected with the code `closed`. Nothing that was on the screen is settled by it.
@@ -102,7 +102,7 @@ export type State =
       readonly name: "waiting";
       /** For people, where there is more to say than the code. */
       readonly reason: string;
-      /** A code of the contract, or `lost`, `timeout`, `no_token`, `hidden` (the page is in the back-forward cache). */
+      /** A code of the contract, or `lost`, `timeout`, `no_token`, `hidden` (the page is in the back-forward cache, or on its way out). */
       readonly code: string;
       /** When it connects again, ms since the epoch by this machine's clock; none while it waits for an event. */
       readonly retryAt: number | undefined;
@@ -112,7 +112,7 @@ export type State =
       readonly name: "closed";
       /** For people. */
       readonly reason: string;
-      /** `closed` after {@link Engage.close}; otherwise why it doesn't connect again: `unauthorized`, `token_expired`, `forbidden`, `replaced`, `bad_message`. */
+      /** `closed` after {@link Engage.close}; otherwise why it doesn't connect again: `unauthorized`, `token_expired`, `forbidden`, `replaced`, `bad_message`; `other_user`: a client is for one user. */
       readonly code: string;
     };
 
@@ -175,7 +175,7 @@ export interface DeliveryEvents {
 /** How far a delivery is; the last five are settled. */
 export type DeliveryState = "queued" | "offered" | "shown" | "in_progress" | "completed" | "dismissed" | "expired" | "withdrawn" | "dropped";
 
-/** Why a delivery leaves the screen: `moved` to another device or tab, the others as the server says; `closed`: this client ended, or another user signed in. */
+/** Why a delivery leaves the screen: `moved` to another device or tab, the others as the server says; `closed`: this client ended. */
 export type WithdrawReason = "moved" | "done_elsewhere" | "withdrawn" | "expired" | "closed";
 
 /** A delivery that is to be taken off the screen. */
@@ -244,7 +244,7 @@ export interface Welcome {
 /** Something that went wrong, with a stable `code`. */
 export interface EngageError extends Error {
   readonly name: "EngageError";
-  /** A code of the contract, or `closed`, `outbox_full`, `no_token`, `storage`. */
+  /** A code of the contract, or `closed`, `outbox_full` (256 acks wait for a confirm), `no_token`, `storage`. */
   readonly code: string;
   /** Whether it may work later. What is kept in the outbox is tried again without your doing. */
   readonly retry: boolean;
@@ -304,8 +304,8 @@ export interface IndexedDbLike {
 
 /** Something that tells of events, like `window`. */
 export interface Target {
-  addEventListener(name: string, listener: (event: never) => void): unknown;
-  removeEventListener(name: string, listener: (event: never) => void): unknown;
+  addEventListener(name: string, listener: (event: unknown) => void): unknown;
+  removeEventListener(name: string, listener: (event: unknown) => void): unknown;
 }
 
 /** What the client finds around it; everything can be replaced, for tests and for platforms that are different. */

@@ -3,7 +3,8 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createMachine, type Machine, type TimerName } from "../src/machine.ts";
+import type { Machine, TimerName } from "../src/host.ts";
+import { createMachine } from "../src/machine.ts";
 import type { State, Transport } from "../src/types.ts";
 import type { WelcomeMessage } from "../src/wire.ts";
 import { dice } from "./lib/clock.ts";

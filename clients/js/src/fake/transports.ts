@@ -3,7 +3,7 @@
  */
 import type { SocketLike } from "../types.ts";
 import type { ServerMessage } from "../wire.ts";
-import type { Peer } from "./server.ts";
+import type { Peer } from "./node.ts";
 
 const soon = (act: () => void): void => void Promise.resolve().then(act);
 
@@ -17,7 +17,7 @@ interface SocketServer {
 
 const frameOf = (messages: readonly ServerMessage[]): string => JSON.stringify(messages.length === 1 ? messages[0] : messages);
 
-export function socketClass(server: SocketServer): new () => SocketLike {
+export function socketClass(server: SocketServer): new (url: string, protocols: string[]) => SocketLike {
   return class FakeSocket implements SocketLike {
     onopen: SocketLike["onopen"] = null;
     onmessage: SocketLike["onmessage"] = null;
