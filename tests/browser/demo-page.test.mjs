@@ -1,7 +1,7 @@
 // The demo's page, as it is to those who don't see it, don't use a mouse, or have another screen; and the judge that counts what was offered again.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
+import { after, before, test } from "node:test";
 import { Judge } from "../../src/demo/page/kept.js";
 import { openBrowser, shot } from "./lib/browser.mjs";
 import { DemoPage, startDemo } from "./lib/demo.mjs";
@@ -23,9 +23,9 @@ after(async () => {
   await demo?.end();
 });
 
-afterEach(() => context?.close());
-
+/** Opens the page. The one before is closed: the same devices are in both. */
 async function open(options = {}) {
+  await context?.close();
   context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
   return DemoPage.open(context, demo.url);
 }
@@ -60,40 +60,49 @@ test("the judge takes the confirms of a welcome for what they are", () => {
   assert.equal(judged(["phone", "in", welcome], ["phone", "in", offer({ at: 21 })]), 1);
 });
 
-test("everything that can be pressed or filled in has a name, and is large enough", async () => {
+test("the page with everything on it", async (t) => {
   const it = await open();
   await it.publish("survey");
   await it.screen("phone").getByText("Question 1 of 3").waitFor();
-  for (const summary of await it.page.locator("summary").all()) await summary.click();
-  const pages = [it.page.mainFrame(), ...it.page.frames().filter((frame) => frame.parentFrame())];
-  assert.equal(pages.length, 3);
-  for (const frame of pages) {
-    const controls = await frame.locator("button, a, input, select, summary, iframe, [tabindex='0']").evaluateAll((list) =>
-      list
-        .filter((element) => element.checkVisibility())
-        .map((element) => ({
-          name: (element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.title ?? "").trim() || element.textContent.trim(),
-          tag: element.tagName,
-          height: element.getBoundingClientRect().height,
-          isOdd: element.tabIndex > 0,
-        })),
-    );
-    assert.ok(controls.length > 0);
-    assert.deepEqual(controls.filter(({ name, isOdd }) => name === "" || isOdd), []);
-    const small = controls.filter(({ tag, height }) => tag !== "A" && height < TARGET_PX);
-    assert.deepEqual(small, []);
-  }
-});
 
-test("the page has its landmarks, one title, and headings in order", async () => {
-  const it = await open();
-  await it.publish("banner");
-  for (const role of ["banner", "main", "contentinfo"]) assert.equal(await it.page.getByRole(role).count(), 1, role);
-  assert.equal(await it.page.locator("html").getAttribute("lang"), "en");
-  const levels = await it.page.locator("h1, h2, h3").evaluateAll((list) => list.map((element) => Number(element.tagName[1])));
-  assert.equal(levels.filter((level) => level === 1).length, 1);
-  levels.reduce((before, level) => (assert.ok(level <= before + 1, String(levels)), level), 0);
-  for (const device of ["phone", "laptop"]) assert.ok(await it.page.getByTitle(`The shop’s app on the ${device}`).isVisible());
+  await t.test("everything that can be pressed or filled in has a name, and is large enough", async () => {
+    for (const summary of await it.page.locator("summary").all()) await summary.click();
+    const pages = [it.page.mainFrame(), ...it.page.frames().filter((frame) => frame.parentFrame())];
+    assert.equal(pages.length, 3);
+    for (const frame of pages) {
+      const controls = await frame.locator("button, a, input, select, summary, iframe, [tabindex='0']").evaluateAll((list) =>
+        list
+          .filter((element) => element.checkVisibility())
+          .map((element) => ({
+            name: (element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent ?? element.title ?? "").trim() || element.textContent.trim(),
+            tag: element.tagName,
+            height: element.getBoundingClientRect().height,
+            isOdd: element.tabIndex > 0,
+          })),
+      );
+      assert.ok(controls.length > 0);
+      assert.deepEqual(controls.filter(({ name, isOdd }) => name === "" || isOdd), []);
+      const small = controls.filter(({ tag, height }) => tag !== "A" && height < TARGET_PX);
+      assert.deepEqual(small, []);
+    }
+  });
+
+  await t.test("the page has its landmarks, one title, and headings in order", async () => {
+    for (const role of ["banner", "main", "contentinfo"]) assert.equal(await it.page.getByRole(role).count(), 1, role);
+    assert.equal(await it.page.locator("html").getAttribute("lang"), "en");
+    const levels = await it.page.locator("h1, h2, h3").evaluateAll((list) => list.map((element) => Number(element.tagName[1])));
+    assert.equal(levels.filter((level) => level === 1).length, 1);
+    levels.reduce((before, level) => (assert.ok(level <= before + 1, String(levels)), level), 0);
+    for (const device of ["phone", "laptop"]) assert.ok(await it.page.getByTitle(`The shop’s app on the ${device}`).isVisible());
+  });
+
+  await t.test("no screen is too narrow", async () => {
+    for (const width of [320, 390, 768, 1024, 1440, 1920]) {
+      await it.page.setViewportSize({ width, height: 900 });
+      const excess = await it.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(excess <= 0, `at ${width} px the page is ${excess} px too wide`);
+    }
+  });
 });
 
 test("with the keyboard alone one can publish, answer, and look at the other device", async () => {
@@ -160,6 +169,12 @@ for (const colorScheme of ["light", "dark"]) {
       assert.deepEqual(found, []);
       assert.ok(judged > 8, `only ${judged} texts were judged`);
     }
+    await it.page.locator("details").evaluateAll((all) => all.forEach((details) => (details.open = false)));
+    await it.button("laptop", "look").click();
+    await it.screen("laptop").getByText("Question 2 of 3").waitFor();
+    await shot(it.page, `demo-${colorScheme}`, { fullPage: true });
+    await it.page.setViewportSize({ width: 390, height: 844 });
+    await shot(it.page, `demo-narrow-${colorScheme}`, { fullPage: true });
   });
 }
 
@@ -212,35 +227,6 @@ test("nothing moves for who wants nothing to move", async () => {
   await it.screen("phone").getByText("Question 2 of 3").waitFor();
   await until("it stands still", async () => (await it.page.evaluate(() => document.getAnimations().filter((animation) => animation.playState === "running").length)) === 0);
   assert.equal(await it.page.locator("#wires .dot").count(), 0);
-});
-
-test("no screen is too narrow", async () => {
-  const it = await open();
-  await it.publish("survey");
-  await it.screen("phone").getByText("Question 1 of 3").waitFor();
-  for (const width of [320, 390, 768, 1024, 1440, 1920]) {
-    await it.page.setViewportSize({ width, height: 900 });
-    const excess = await it.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(excess <= 0, `at ${width} px the page is ${excess} px too wide`);
-  }
-});
-
-test("pictures: light and dark, wide and narrow", async () => {
-  for (const [name, options] of [
-    ["light", {}],
-    ["dark", { colorScheme: "dark" }],
-    ["narrow", { viewport: { width: 390, height: 844 } }],
-    ["narrow-dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark" }],
-  ]) {
-    await context?.close();
-    const it = await open(options);
-    await it.publish("survey");
-    await it.screen("phone").getByRole("button", { name: "4 of 5" }).click();
-    await it.button("laptop", "look").click();
-    await it.screen("laptop").getByText("Question 2 of 3").waitFor();
-    await it.page.evaluate(() => scrollTo(0, 0));
-    await shot(it.page, `demo-${name}`, { fullPage: true });
-  }
 });
 
 test("a page whose demo has ended says so", async () => {

@@ -8,7 +8,7 @@ import { DemoPage, startDemo } from "./lib/demo.mjs";
 import { until } from "./lib/wait.mjs";
 
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), "../../docs/images");
-const BYTES_MAX = 300 * 1024;
+const BYTES_MAX = 300_000;
 
 const [browser, demo] = await Promise.all([openBrowser(), startDemo()]);
 try {
@@ -22,7 +22,7 @@ try {
 
 /** Halfway through the story: the owner is dead, and the laptop goes on where the phone was. */
 async function take(colorScheme, path) {
-  const context = await browser.newContext({ viewport: { width: 1300, height: 1060 }, colorScheme });
+  const context = await browser.newContext({ viewport: { width: 1360, height: 970 }, colorScheme });
   const it = await DemoPage.open(context, demo.url);
   await it.publish("survey");
   await it.screen("phone").getByRole("button", { name: "4 of 5" }).click();

@@ -16,6 +16,7 @@ import { Tries } from "./tries.js";
 import { Wires } from "./wires.js";
 
 const LOOK_EVERY_MS = 350;
+const FORGET_TRIES_MAX = 5;
 /** After so many looks in vain the demo has ended. */
 const MISSES_MAX = 4;
 
@@ -41,7 +42,8 @@ async function startOver() {
   by("restart").disabled = true;
   const { body } = await api.state();
   await Promise.all(body.devices.map(({ device }) => api.wire(device, "mend")));
-  await api.forget();
+  // Right after a node was killed nobody may be able to.
+  for (let tried = 0; tried < FORGET_TRIES_MAX && (await api.forget()).status !== 204; tried += 1);
   forgetDevices();
   location.reload();
 }
