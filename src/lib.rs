@@ -17,6 +17,9 @@ pub mod telemetry;
 pub mod node;
 pub mod client;
 pub mod history;
+pub mod fleet;
+pub mod demo;
+pub mod bench;
 pub mod cli;
 #[cfg(test)]
 #[path = "../fuzz/checks/corpus.rs"]

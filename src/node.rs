@@ -3,6 +3,7 @@
 pub mod backup;
 mod bridges;
 mod clustered;
+mod figures;
 mod files;
 pub mod inner;
 mod joining;
@@ -30,7 +31,7 @@ use crate::http::server::{Server, ServerError};
 use crate::http::tls::TlsError;
 pub use crate::ports::joining::Progress;
 use crate::protocol::token::KeyError;
-use crate::shard::ShardError;
+use crate::shard::{ShardError, Shards};
 use crate::telemetry::MetricsError;
 
 use inner::Inner;
@@ -105,6 +106,7 @@ pub struct Node {
     inner: Inner,
     removed: channel::Receiver<bool>,
     server: Server,
+    cluster_address: SocketAddr,
     /// Whether a group has failed for good.
     failed: channel::Receiver<bool>,
 }
@@ -126,6 +128,18 @@ impl Node {
     /// [`NodeError`]; nothing runs on then.
     pub async fn join(config: Config, peer: &str, progress: impl Fn(Progress) + Send + Sync + 'static) -> Result<Node, NodeError> {
         start::node(config, Some(Wish { peer: peer.to_owned(), progress: Arc::new(progress) })).await
+    }
+
+    /// The address under which other nodes reach it.
+    #[must_use]
+    pub fn cluster_address(&self) -> SocketAddr {
+        self.cluster_address
+    }
+
+    /// Its shards, for those who measure them without any socket.
+    #[must_use]
+    pub fn shards(&self) -> &Arc<Shards> {
+        &self.inner.shards
     }
 
     /// The address of the HTTP port; the real port, where the configured one was 0.

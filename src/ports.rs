@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod calls;
+pub mod figures;
 pub mod joining;
 pub mod members;
 pub mod owners;

@@ -3,9 +3,13 @@
 mod describe;
 mod logs;
 mod metrics;
+mod process;
+mod readings;
 
 pub use logs::{LOG_VARIABLE, LogError, LogFormat, install_logs, judge_filter};
-pub use metrics::{MetricsError, install_metrics, render, upkeep, write_gauge};
+pub use metrics::{MetricsError, SECONDS_BUCKETS, install_metrics, render, upkeep, write_gauge};
+pub use process::{open_files, resident_bytes};
+pub use readings::Readings;
 
 /// Every metric of the node. Labels stand in braces; `_total` counts, `_seconds` is a histogram, the rest are gauges.
 pub mod names {

@@ -1,13 +1,12 @@
 //! The actor of one WebSocket: hands what the client says to its conversation, and writes what that has to say, as [`socket`] does it. It keeps nothing of the user.
 
 use actix::{Actor, ActorContext as _, AsyncContext as _, StreamHandler};
-use actix_web::web::Payload;
 use actix_web_actors::ws::{self, WebsocketContext};
 use std::task::{Context, Poll};
 
 use super::connections::Closing;
 use super::conversation::Conversation;
-use super::frames::{Frames, Incoming};
+use super::frames::{Frames, Incoming, Received};
 use super::line::Outgoing;
 use super::socket::{self, Socket, Writer};
 use super::wire::Violation;
@@ -16,14 +15,14 @@ use super::wire::Violation;
 pub struct Connection {
     conversation: Conversation,
     /// What the client sends; taken when the actor starts.
-    payload: Option<Payload>,
+    received: Option<Received>,
 }
 
 impl Connection {
     /// A connection that said nothing yet.
     #[must_use]
-    pub fn new(conversation: Conversation, payload: Payload) -> Connection {
-        Connection { conversation, payload: Some(payload) }
+    pub fn new(conversation: Conversation, received: Received) -> Connection {
+        Connection { conversation, received: Some(received) }
     }
 }
 
@@ -31,8 +30,8 @@ impl Actor for Connection {
     type Context = WebsocketContext<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
-        if let Some(payload) = self.payload.take() {
-            context.add_stream(Frames::new(payload, self.conversation.frame_max_bytes()));
+        if let Some(received) = self.received.take() {
+            context.add_stream(Frames::new(received, self.conversation.frame_max_bytes()));
         }
         context.spawn(Writer);
     }

@@ -12,6 +12,9 @@ pub use super::assembler::Incoming;
 use super::assembler::Assembler;
 use super::wire;
 
+/// The bytes of a client, as they come in.
+pub type Received = Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>>;
+
 /// A stream of [`Incoming`]; it ends where the bytes end.
 pub struct Frames<S> {
     bytes: S,

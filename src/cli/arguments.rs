@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::{backup, check, check_history, connect, drain, join, output, publish, remove, restore, serve, status, token};
+use super::{backup, bench, check, check_history, connect, demo, drain, join, output, publish, remove, restore, serve, status, token};
 use crate::history::HistoryError;
 
 /// A delivery node for live engagements: the first confirmed showing wins, on every device, through every failover.
@@ -40,6 +40,16 @@ enum Verb {
     Publish(publish::Publish),
     /// Be a device: print what the node sends, and ack it with --ack
     Connect(connect::Connect),
+    /// Try it: three nodes on this machine, and a page with a phone and a laptop
+    ///
+    /// Starts three real nodes, joined to one cluster, and a page with a phone and a laptop that connect to them. Publish a survey, answer half of it on the phone, cut the
+    /// phone's network or kill the node that owns the user, and go on where you were on the laptop.
+    ///
+    /// It needs no configuration, and takes none: a file or environment variables for nodes of yours don't matter to it. Everything listens on 127.0.0.1, keeps its data in a
+    /// temporary folder, and is gone when the demo ends (ctrl-c).
+    Demo(demo::Demo),
+    /// Put load on nodes of its own or on a cluster, and tell the figures that matter
+    Bench(bench::Bench),
     /// Say what is wrong with a configuration
     Check(check::Check),
     /// Judge what clients saw by the guarantees: exits with 0 when they were kept, 1 when not
@@ -60,6 +70,8 @@ pub fn run() -> ExitCode {
         Verb::Token(token) => token.run(),
         Verb::Publish(publish) => in_runtime(publish.run()),
         Verb::Connect(connect) => in_runtime(connect.run()),
+        Verb::Demo(demo) => in_runtime(demo.run()),
+        Verb::Bench(bench) => in_runtime(bench.run()),
         Verb::Check(check) => check.run(),
         Verb::CheckHistory(check) => check.run(),
     };

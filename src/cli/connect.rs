@@ -9,10 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::device::{Device, Habit};
-use super::identity::Claims;
 use super::output;
 use super::target::Target;
-use crate::client::{Backoff, ConnectError, Connection, Left, ServerMessage};
+use crate::client::{Backoff, Claims, ConnectError, Connection, Left, ServerMessage};
 use crate::clock;
 use crate::config::{Secret, Span};
 
@@ -158,8 +157,10 @@ impl Connect {
     fn token(&self) -> anyhow::Result<String> {
         match self.given_token() {
             Some(token) => Ok(token.to_owned()),
-            None => Claims::new(&self.user, Some(&self.device), TOKEN_TTL.ms())
-                .sign(&self.target.local.jwt_secret("give a token with --token")?),
+            None => {
+                let secret = self.target.local.jwt_secret("give a token with --token")?;
+                Ok(Claims::new(&self.user, Some(&self.device), clock::wall_ms(), TOKEN_TTL.ms()).sign(&secret)?)
+            }
         }
     }
 }

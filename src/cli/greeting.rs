@@ -23,7 +23,7 @@ impl Greeting<'_> {
         format!("engage serves {} as node {}; pid {}", self.url, node.name, std::process::id())
     }
 
-    /// Where the secrets are that were just made, and three commands to try.
+    /// Where the secrets are that were just made, three commands to try, and a page.
     pub(super) fn first_start(&self) -> String {
         let secrets = self.config.node.data_dir.join(secrets::FILE_NAME);
         let mut text = format!(
@@ -38,7 +38,7 @@ impl Greeting<'_> {
         ] {
             text += &format!("\n  {} {command}", self.program);
         }
-        text
+        text + &format!("\n\nand in a browser, with the key that is kept there:\n\n  {}/console", self.url)
     }
 
     /// What a command in another terminal must be told, since it has the same folder but not this one's environment: where the node is, and its files.

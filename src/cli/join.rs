@@ -7,6 +7,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::leash::Leash;
 use super::output;
 use super::progress::Shown;
 use super::serve::{self, Started};
@@ -26,10 +27,13 @@ pub(super) struct Join {
     /// Take the secrets that another node on this machine made: its <data_dir>/secrets.toml
     #[arg(long, value_name = "FILE")]
     secrets: Option<PathBuf>,
+    #[command(flatten)]
+    leash: Leash,
 }
 
 impl Join {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        self.leash.put_on()?;
         let config = serve::load(self.config.as_deref())?;
         self.agree_on_secrets(&config)?;
         output::note(format_args!("node {} joins the cluster of {}", config.node.name, self.peer));

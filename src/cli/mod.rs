@@ -2,12 +2,12 @@
 //!
 //! The rules of the room: data goes to stdout, everything else to stderr; whatever prints data has `--json`; every command says what it will do and ends with
 //! what is now true; it exits with 0 when it's done, 1 when it failed, 2 when it was called wrongly (or, of `check-history`, with what is no history). No command decides anything that the contract speaks of:
-//! they call [`crate::client`], and `serve` starts [`crate::node`].
+//! they call [`crate::client`], `serve` starts [`crate::node`], `demo` starts [`crate::demo`], and `bench` runs [`crate::bench`].
 
 mod arguments;
 mod output;
 mod target;
-mod identity;
+mod leash;
 mod greeting;
 mod serve;
 mod join;
@@ -24,5 +24,7 @@ mod connect;
 mod device;
 mod check;
 mod check_history;
+mod demo;
+mod bench;
 
 pub use arguments::run;

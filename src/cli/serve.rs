@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Args;
 
 use super::greeting::{Greeting, program};
+use super::leash::Leash;
 use super::output;
 use crate::config::secrets::Origin;
 use crate::config::{self, Config, Storage};
@@ -18,10 +19,13 @@ pub(super) struct Serve {
     /// The configuration file [default: what `ENGAGE_CONFIG` names; without it, none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    leash: Leash,
 }
 
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        self.leash.put_on()?;
         let config = load(self.config.as_deref())?;
         telemetry::install_logs(&config.log.level, config.log.format)?;
         let node = Node::start(config).await?;

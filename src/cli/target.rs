@@ -77,14 +77,23 @@ impl Target {
         }
     }
 
+    /// Whether a node is named on the command line.
+    pub(super) fn is_given(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// The node's API, with a key that may do what is needed.
     pub(super) fn api(&self, need: Need) -> anyhow::Result<Api> {
+        Ok(Api::new(&self.url()?, Some(&self.key(need)?))?)
+    }
+
+    /// A key that may do what is needed.
+    pub(super) fn key(&self, need: Need) -> anyhow::Result<String> {
         // An empty variable is how a shell says that there is none.
-        let key = match self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty()) {
-            Some(key) => key.to_owned(),
-            None => self.local_key(need)?,
-        };
-        Ok(Api::new(&self.url()?, Some(&key))?)
+        match self.key.as_ref().map(Secret::expose).filter(|key| !key.is_empty()) {
+            Some(key) => Ok(key.to_owned()),
+            None => self.local_key(need),
+        }
     }
 
     fn local_key(&self, need: Need) -> anyhow::Result<String> {

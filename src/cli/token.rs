@@ -5,9 +5,10 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use serde_json::json;
 
-use super::identity::Claims;
 use super::output;
 use super::target::Local;
+use crate::client::Claims;
+use crate::clock;
 use crate::config::Span;
 
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ impl Token {
         if self.ttl.ms() == 0 {
             bail!("a token of --ttl 0s has expired before it is used; hint: 5m, 1h or 30d");
         }
-        let claims = Claims::new(&self.user, self.device.as_deref(), self.ttl.ms());
+        let claims = Claims::new(&self.user, self.device.as_deref(), clock::wall_ms(), self.ttl.ms());
         let token = claims.sign(&self.local.jwt_secret("configure it")?)?;
         if self.json {
             output::json(

@@ -2,7 +2,7 @@
 //!
 //! [`links`] carry everything. The meta group makes [`meta::State`] of [`meta_command::Command`]s, the same on every node: members, settings, and where replicas are wanted,
 //! which [`placement`] says. [`pulse`]s tell who owns what, and [`directory`] keeps it; [`forward`] finds the owner by it. [`membership`] changes the members,
-//! [`balancer`] brings replicas and leaders to where they are wanted, [`status`] shows all of it.
+//! [`balancer`] brings replicas and leaders to where they are wanted, [`status`] shows all of it, [`figures`] what the nodes measure.
 //!
 //! Words of this room: a **group** is a shard's Raft group or the meta group; a node's **standing** is what it is in the cluster, its state is how it is.
 
@@ -30,6 +30,7 @@ mod membership_decide;
 pub mod membership;
 pub mod membership_wipe;
 pub mod status;
+pub mod figures;
 #[cfg(test)]
 mod fakes_for_tests;
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -23,6 +22,7 @@ use crate::actors::house::House;
 use crate::actors::limits::Limits;
 use crate::actors::registry::Registry;
 use crate::http::callers_for_tests::Callers;
+use crate::http::server;
 use crate::http::socket::on_connect;
 use crate::ledger::Command;
 use crate::ledger::command::Departure;
@@ -62,13 +62,16 @@ fn node(ledger: Arc<FakeLedger>, limits: Limits) -> Node {
     let callers = Callers { registry: Arc::clone(&registry), to_lose: Arc::clone(&to_lose) };
     let data = web::Data::new(ClientEdge::new(Arc::new(edge), Arc::new(callers), origins));
     let place = Arc::clone(&registry);
-    let factory = move || {
+    let routes = move |app: &mut web::ServiceConfig| {
         place.place(Arbiter::current());
-        App::new().app_data(data.clone()).configure(routes)
+        app.app_data(data.clone()).configure(routes);
     };
-    let server = HttpServer::new(factory).on_connect(on_connect(&limits)).workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
-    let address = server.addrs()[0];
-    let server = server.run();
+    let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0)), 128).unwrap();
+    let address = listener.local_addr().unwrap();
+    let seconds = Duration::from_secs(5);
+    let settings =
+        server::Settings { tls: None, workers: 1, sockets_max: 1_000, header_timeout: seconds, body_timeout: seconds, keep_alive: seconds };
+    let server = server::build(listener, settings, server::Site::new(routes, on_connect(&limits))).unwrap();
     let handle = server.handle();
     actix_rt::spawn(server);
     actix_rt::spawn(Connections::sweep(Arc::downgrade(&connections)));

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use crate::ports::backup::Backup;
+use crate::ports::figures::Figures;
 use crate::ports::members::{ClusterView, Members, MembershipError, NodeState, NodeView, ShardView};
 use crate::ports::peers::NodeId;
 use crate::ports::replicas::Replicas;
@@ -22,13 +23,17 @@ use super::problem::Problem;
 
 /// Shards that are copied at once: each copy keeps the ledger's state of its moment alive until it is read.
 const BACKUPS_MAX: usize = 2;
+/// Callers who look at the figures at once: each makes all nodes measure.
+const LOOKERS_MAX: usize = 16;
 
 /// What the routes look at; handlers get it as `web::Data<Cluster>`.
 pub struct Cluster {
     pub members: Arc<dyn Members>,
+    pub figures: Arc<dyn Figures>,
     pub backup: Arc<dyn Backup>,
     pub replicas: Arc<dyn Replicas>,
     pub(super) backups: Arc<Semaphore>,
+    pub(super) lookers: Arc<Semaphore>,
     /// The time in which a change must be agreed to.
     request_timeout: Duration,
 }
@@ -36,8 +41,21 @@ pub struct Cluster {
 impl Cluster {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(members: Arc<dyn Members>, shards: Arc<impl Backup + Replicas + 'static>, request_timeout: Duration) -> Cluster {
-        Cluster { members, backup: shards.clone(), replicas: shards, backups: Arc::new(Semaphore::new(BACKUPS_MAX)), request_timeout }
+    pub fn new(
+        members: Arc<dyn Members>,
+        figures: Arc<dyn Figures>,
+        shards: Arc<impl Backup + Replicas + 'static>,
+        request_timeout: Duration,
+    ) -> Cluster {
+        Cluster {
+            members,
+            figures,
+            backup: shards.clone(),
+            replicas: shards,
+            backups: Arc::new(Semaphore::new(BACKUPS_MAX)),
+            lookers: Arc::new(Semaphore::new(LOOKERS_MAX)),
+            request_timeout,
+        }
     }
 
     async fn change(&self, name: &str, change: impl Future<Output = Result<(), MembershipError>>) -> Result<(), Problem> {

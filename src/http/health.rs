@@ -1,7 +1,6 @@
 //! How the node is: `/healthz`, `/readyz` and `/metrics`. Open to everybody who reaches the port: nothing here names a user or a secret.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -126,13 +125,11 @@ fn write_shards(text: &mut String, shards: &[ShardStatus]) {
     telemetry::write_gauge(text, names::OUTCOMES_TOTAL, totals);
 }
 
-/// What the kernel says of this process, where it says it in files.
 fn write_process(text: &mut String) {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    telemetry::write_gauge(text, names::PROCESS_RESIDENT_BYTES, resident.map(|kib| (String::new(), kib * 1024)));
-    let open_fds = fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64);
-    telemetry::write_gauge(text, names::PROCESS_OPEN_FDS, open_fds.map(|count| (String::new(), count)));
+    let values = [(names::PROCESS_RESIDENT_BYTES, telemetry::resident_bytes()), (names::PROCESS_OPEN_FDS, telemetry::open_files())];
+    for (name, value) in values {
+        telemetry::write_gauge(text, name, value.map(|value| (String::new(), value)));
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::poll;
-use metrics::counter;
+use metrics::{counter, histogram};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Poll;
@@ -78,6 +78,7 @@ enum Slot<'a> {
         command: Command,
         key: Key,
         reference: Option<i64>,
+        taken_at: Instant,
         answered: Asked<'a>,
     },
 }
@@ -90,7 +91,7 @@ impl<'a> Slot<'a> {
             Slot::Done => {}
             Slot::Refused(refusal) => answers.push(&ServerMessage::Error(&refusal)),
             Slot::Pong { reference } => answers.push(&ServerMessage::Pong { reference, server_time: LedgerTime(clock::wall_ms()) }),
-            Slot::Asked { command, key, reference, answered } => {
+            Slot::Asked { command, key, reference, taken_at, answered } => {
                 // As on a connection, an owner that dies meanwhile is no news: the next one answers.
                 let mut first = Some(answered);
                 let attempt = || first.take().unwrap_or_else(|| edge.users.call(command.clone()));
@@ -98,6 +99,7 @@ impl<'a> Slot<'a> {
                 let answer = worded(result, &key, reference);
                 let result = if let Answer::Error(refusal) = &answer { refusal.code.name() } else { "confirm" };
                 counter!(names::ACKS_TOTAL, "result" => result).increment(1);
+                histogram!(names::ACK_SECONDS).record(clock::monotonic().saturating_duration_since(taken_at).as_secs_f64());
                 answers.push(&answer.message(reference));
             }
         }
@@ -164,12 +166,13 @@ impl<'a> Poster<'a> {
     }
 
     async fn ask(&self, command: Command, key: Key, reference: Option<i64>) -> Slot<'a> {
+        let taken_at = clock::monotonic();
         let mut answered = self.edge.users.call(command.clone());
         // Asked here, waited for later.
         if let Poll::Ready(result) = poll!(&mut answered) {
             answered = Box::pin(std::future::ready(result));
         }
-        Slot::Asked { command, key, reference, answered }
+        Slot::Asked { command, key, reference, taken_at, answered }
     }
 
     fn say(&self, said: Said) -> Slot<'a> {

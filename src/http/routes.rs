@@ -11,7 +11,7 @@ use crate::protocol::code::Code;
 use super::limits::Place;
 use super::problem::{self, Problem};
 use super::state::Api;
-use super::{asyncapi, backup, cluster, many, openapi, outcomes, publish, replicas, users};
+use super::{asyncapi, backup, cluster, figures, many, openapi, outcomes, publish, replicas, users};
 use crate::config::Role;
 
 /// Who may call a route.
@@ -64,6 +64,7 @@ pub static ROUTES: &[Entry] = &[
     Entry { path: "/v1/outcomes", method: Method::GET, access: READERS, handler: || web::get().to(outcomes::outcomes) },
     Entry { path: "/v1/cluster", method: Method::GET, access: ADMINS, handler: || web::get().to(cluster::cluster) },
     Entry { path: "/v1/cluster/backup", method: Method::GET, access: ADMINS, handler: || web::get().to(backup::shard) },
+    Entry { path: "/v1/cluster/figures", method: Method::GET, access: ADMINS, handler: || web::get().to(figures::figures) },
     Entry { path: "/v1/cluster/replicas", method: Method::GET, access: ADMINS, handler: || web::get().to(replicas::replicas) },
     Entry { path: "/v1/cluster/nodes/{name}/drain", method: Method::POST, access: ADMINS, handler: || web::post().to(cluster::drain) },
     Entry { path: "/v1/cluster/nodes/{name}", method: Method::DELETE, access: ADMINS, handler: || web::delete().to(cluster::remove) },

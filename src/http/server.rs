@@ -1,21 +1,31 @@
 //! The HTTP server: actix-web on a thread of its own, with bounds on everything that a client can draw out. Knows no route; those are handed in.
 
 use std::any::Any;
+use std::fmt::Debug;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_web::dev::{Extensions, ServerHandle};
+use actix_http::body::BoxBody;
+use actix_http::h1::{ExpectHandler, UpgradeHandler};
+use actix_http::{HttpServiceBuilder, Request, Response};
+use actix_service::{IntoServiceFactory as _, Service, ServiceFactory, map_config};
+use actix_tls::accept::max_concurrent_tls_connect;
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::dev::{AppConfig, Extensions, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, web};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{oneshot, watch};
 
 use super::deadline::bound_body;
 use super::measure::measure;
 use super::problem;
+use super::upgrade::{Shared, Upgrades};
 
 /// A small buffer, so that a client that reads slowly is noticed early; an answer may be larger.
 const WRITE_BUFFER_BYTES: usize = 8 * 1024;
@@ -165,40 +175,69 @@ impl Drop for Ended {
     }
 }
 
-fn build<R, C>(listener: TcpListener, settings: Settings, site: Site<R, C>) -> Result<actix_web::dev::Server, ServerError>
+/// Makes the server, which runs once it is awaited.
+pub(super) fn build<R, C>(listener: TcpListener, settings: Settings, site: Site<R, C>) -> Result<actix_web::dev::Server, ServerError>
 where
     R: Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     C: Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static,
 {
     let Site { routes, on_connect } = site;
-    let body_timeout = settings.body_timeout;
+    let on_connect = Arc::new(on_connect);
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let workers = if settings.workers > 0 { settings.workers } else { cores() };
+    // It counts for the process; only handshakes under way take a place.
+    max_concurrent_tls_connect(HANDSHAKES_MAX);
+    let (body_timeout, header_timeout, keep_alive) = (settings.body_timeout, settings.header_timeout, settings.keep_alive);
     let app = move || {
         let bound_body = from_fn(move |request, next| bound_body(body_timeout, request, next));
         // The last one wrapped is the first one called.
-        App::new().wrap(bound_body).wrap(from_fn(measure)).configure(routes.clone()).default_service(web::to(problem::no_route))
+        let app = App::new().wrap(bound_body).wrap(from_fn(measure)).configure(routes.clone()).default_service(web::to(problem::no_route));
+        Shared::new(map_config(app.into_factory(), |()| AppConfig::default()))
     };
-    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let workers = if settings.workers > 0 { settings.workers } else { cores() };
-    let server = HttpServer::new(app)
+    let builder = actix_server::Server::build()
         .disable_signals()
         .shutdown_timeout(STOP_TIMEOUT_SECS)
         .workers(workers)
         // It counts for each worker; connections go to the workers in turn.
-        .max_connections((settings.sockets_max / workers).max(1))
-        .max_connection_rate(HANDSHAKES_MAX)
-        .client_request_timeout(settings.header_timeout)
+        .max_concurrent_connections((settings.sockets_max / workers).max(1));
+    let builder = match settings.tls {
+        Some(mut tls) => {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            let service = move || {
+                let (app, on_connect) = (app(), Arc::clone(&on_connect));
+                let http = http(header_timeout, keep_alive).on_connect_ext(move |io: &TlsStream<TcpStream>, data| on_connect(io, data));
+                http.upgrade(Upgrades::new(app.clone())).h1(app).rustls_0_23(tls.clone())
+            };
+            builder.listen("https", listener, service)?
+        }
+        None => {
+            let service = move || {
+                let (app, on_connect) = (app(), Arc::clone(&on_connect));
+                let http = http(header_timeout, keep_alive).on_connect_ext(move |io: &TcpStream, data| on_connect(io, data));
+                http.upgrade(Upgrades::new(app.clone())).h1(app).tcp()
+            };
+            builder.listen("http", listener, service)?
+        }
+    };
+    Ok(builder.run())
+}
+
+/// HTTP/1.1, over whatever kind of socket.
+fn http<T, S>(header_timeout: Duration, keep_alive: Duration) -> HttpServiceBuilder<T, S, ExpectHandler, UpgradeHandler>
+where
+    S: ServiceFactory<Request, Config = ()>,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::InitError: Debug,
+    <S::Service as Service<Request>>::Future: 'static,
+{
+    HttpServiceBuilder::default()
+        .client_request_timeout(header_timeout)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         // A client that closed its side is gone. Else one of a stream, which never writes, would be noticed at the second heartbeat only.
         .h1_allow_half_closed(false)
-        .keep_alive(settings.keep_alive)
+        .keep_alive(keep_alive)
         .h1_write_buffer_size(WRITE_BUFFER_BYTES)
         .tcp_nodelay(true)
-        .on_connect(on_connect);
-    let server = match settings.tls {
-        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
-        None => server.listen(listener)?,
-    };
-    Ok(server.run())
 }
 
 #[cfg(test)]

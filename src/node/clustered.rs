@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use super::bridges::{GroupLog, LinkNews, LocalReplicas, Myself};
+use super::figures::Gauges;
 use super::roster::LinkRoster;
 use super::{NodeError, parts};
 use crate::actors::connections::Connections;
@@ -17,6 +18,7 @@ use crate::actors::sessions::Sessions;
 use crate::cluster::balancer::Balancer;
 use crate::cluster::balancer_ops::{Leaders, ServeSteps};
 use crate::cluster::directory::Directory;
+use crate::cluster::figures::{AllFigures, ServeFigures};
 use crate::cluster::forward::{Router, RouterParts};
 use crate::cluster::forward_serve::ServeCalls;
 use crate::cluster::membership::{Membership, MembershipParts, Roster as _, ServeMembership};
@@ -56,6 +58,8 @@ pub(super) struct Clustered {
     pub(super) directory: Arc<Directory>,
     pub(super) membership: Arc<Membership>,
     pub(super) status: Arc<ClusterStatus>,
+    /// What all nodes measure.
+    pub(super) figures: Arc<AllFigures>,
     /// All users, whoever owns them.
     pub(super) router: Arc<Router>,
     pub(super) roster: Arc<LinkRoster>,
@@ -84,6 +88,8 @@ impl Clustered {
         links.serve(Service::Pulse, pulses.clone());
         links.serve(Service::Meta, Arc::new(ServeMembership::meta(Arc::clone(&membership))));
         links.serve(Service::Join, Arc::new(ServeMembership::join(Arc::clone(&membership))));
+        let gauges = Arc::new(Gauges::new(config, Arc::clone(shards)));
+        links.serve(Service::Figures, Arc::new(ServeFigures::new(gauges.clone(), runtime.clone())));
         links.on_change(Arc::new(LinkNews { directory: Arc::clone(directory), registry: Arc::clone(&ground.registry) }));
         let data_dir = (config.node.storage == Storage::Disk).then(|| config.node.data_dir.clone());
         let roster = LinkRoster::open(Arc::clone(links), data_dir);
@@ -99,7 +105,8 @@ impl Clustered {
             runtime.spawn(Arc::clone(&router).watch_outcomes()),
         ];
         let status = Arc::new(ClusterStatus::new(Arc::clone(directory), Arc::clone(&membership), shards.clone()));
-        Clustered { links: Arc::clone(links), directory: Arc::clone(directory), membership, status, router, roster, tasks }
+        let figures = Arc::new(AllFigures::new(Arc::clone(directory), links.clone(), gauges));
+        Clustered { links: Arc::clone(links), directory: Arc::clone(directory), membership, status, figures, router, roster, tasks }
     }
 
     /// Other members, by what a join was told.

@@ -28,7 +28,7 @@ use crate::http::client_edge::ClientEdge;
 use crate::http::cluster::Cluster;
 use crate::http::health::Health;
 use crate::http::state::Api;
-use crate::http::{client_edge, health, routes};
+use crate::http::{client_edge, console, health, routes};
 use crate::ledger::ids::EdgeId;
 use crate::ports::network::Network;
 use crate::ports::peers::NodeId;
@@ -100,7 +100,8 @@ impl Inner {
         let Ground { shards, registry, sessions, connections, runtime, .. } = ground;
         let edge = Arc::new(Edge { sessions, connections, verifier, limits });
         let clients = ClientEdge::new(Arc::clone(&edge), clustered.router.clone(), config.http.allowed_origins.clone());
-        let cluster = Cluster::new(clustered.status.clone(), shards.clone(), config.http.request_timeout.duration());
+        let cluster =
+            Cluster::new(clustered.status.clone(), clustered.figures.clone(), shards.clone(), config.http.request_timeout.duration());
         Inner {
             api: web::Data::new(Api::new(parts::api(config, &clustered))),
             health: web::Data::new(Health::new(shards.clone(), clustered.status.clone())),
@@ -123,7 +124,7 @@ impl Inner {
                 registry.place(arbiter);
             }
             app.app_data(api.clone()).app_data(cluster.clone()).app_data(health.clone()).app_data(clients.clone());
-            app.configure(routes::routes).configure(client_edge::routes).configure(health::routes);
+            app.configure(routes::routes).configure(client_edge::routes).configure(health::routes).configure(console::routes);
         }
     }
 

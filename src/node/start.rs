@@ -53,13 +53,14 @@ pub(super) async fn node(mut config: Config, wish: Option<Wish>) -> Result<Node,
         let guest = TcpGuest { peer: peer.clone(), secret: parts::link_secret(&config), name: config.node.name.clone(), tls: tls.clone() };
         Joining { peer, progress, guest: Arc::new(guest) }
     });
+    let cluster_address = base.cluster_listener.local_addr().map_err(ServerError::Start)?;
     let mut links = None;
     let inner = Inner::start(
         Foundation {
             config: &config,
             run,
             http: base.listener.local_addr().map_err(ServerError::Start)?,
-            cluster: base.cluster_listener.local_addr().map_err(ServerError::Start)?,
+            cluster: cluster_address,
             home: parts::home(&config)?,
             runtime: base.threads.handle(),
             network: &mut |identity| {
@@ -89,5 +90,5 @@ pub(super) async fn node(mut config: Config, wish: Option<Wish>) -> Result<Node,
     let (threads, secrets) = (base.threads, base.secrets);
     let failed = watch::over(&threads, &inner.shards);
     let removed = inner.obey(&config.limits);
-    Ok(Node { config, secrets, threads, inner, removed, server, failed })
+    Ok(Node { config, secrets, threads, inner, removed, server, cluster_address, failed })
 }

@@ -42,11 +42,13 @@ pub enum Service {
     Meta = 6,
     /// The only one that answers a node which is not a member yet.
     Join = 7,
+    /// What a node measures, for whoever shows it. A node of an earlier version does not answer.
+    Figures = 8,
 }
 
 impl Service {
-    pub const ALL: [Service; 7] =
-        [Service::Raft, Service::Shard, Service::Session, Service::Call, Service::Pulse, Service::Meta, Service::Join];
+    pub const ALL: [Service; 8] =
+        [Service::Raft, Service::Shard, Service::Session, Service::Call, Service::Pulse, Service::Meta, Service::Join, Service::Figures];
 }
 
 /// Why there is no answer.

@@ -7,8 +7,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::describe::{HELP, Kind, help_of, kind_of};
 use super::names;
 
-/// From 50 µs to 10 s.
-const SECONDS_BUCKETS: [f64; 17] =
+/// Upper bounds of the buckets of every `_seconds`: from 50 µs to 10 s.
+pub const SECONDS_BUCKETS: [f64; 17] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const COMMANDS_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 

@@ -23,3 +23,4 @@ mod healthy;
 mod failover;
 mod interrupted;
 mod partitions;
+mod figures;

@@ -73,6 +73,17 @@ impl Running {
         Running { process, stdout, stderr }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it has ended by itself, and says with which code.
+    pub fn wait_for_exit(&mut self) -> i32 {
+        let ended = || self.process.try_wait().expect("its status can be read");
+        super::wait::until_blocking("the command ends", ended).code().expect("it was not ended by a signal")
+    }
+
     /// The next line that it prints on stdout.
     pub fn line(&mut self) -> String {
         self.stdout.recv_timeout(DEADLINE).unwrap_or_else(|_| {

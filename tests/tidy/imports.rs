@@ -19,7 +19,12 @@ const TABLE: &[(&str, &[&str])] = &[
     ("http", &["actors", "protocol", "ports", "ledger", "config", "clock", "telemetry", "dice"]),
     ("client", &[]),
     ("history", &["clock"]),
-    ("cli", &["client", "config", "history", "node", "clock", "telemetry", "mutant"]),
+    // It starts nodes as processes and speaks to them as anybody does: nothing of the server's inside is its business.
+    ("fleet", &["client", "config", "clock", "dice"]),
+    ("demo", &["client", "clock", "dice", "fleet"]),
+    // Its job `commit` leaves sockets and clients out, and so goes in where a node's own edge does.
+    ("bench", &["client", "clock", "config", "fleet", "ledger", "node", "ports", "shard"]),
+    ("cli", &["bench", "client", "config", "demo", "fleet", "history", "node", "clock", "telemetry", "mutant"]),
     ("node", &["ledger", "clock", "ports", "telemetry", "protocol", "config", "shard", "cluster", "actors", "http", "dice", "blocking"]),
     ("lib", &[]),
     ("main", &["cli"]),

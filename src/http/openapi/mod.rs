@@ -16,7 +16,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{asyncapi, backup, cluster, delivery_answers, many, outcomes, problem, publish, replicas, users};
+use super::{asyncapi, backup, cluster, delivery_answers, figures, many, outcomes, problem, publish, replicas, users};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,6 +39,7 @@ use super::{asyncapi, backup, cluster, delivery_answers, many, outcomes, problem
         cluster::drain,
         cluster::remove,
         backup::shard,
+        figures::figures,
         replicas::replicas,
         others::connect,
         others::stream,
@@ -48,6 +49,7 @@ use super::{asyncapi, backup, cluster, delivery_answers, many, outcomes, problem
         others::metrics,
         others::openapi,
         others::asyncapi,
+        others::console,
     ),
     components(schemas(schemas::Problem, delivery_answers::OutcomeLine)),
     modifiers(&Keys, &Problems),
@@ -182,13 +184,14 @@ mod tests {
     use crate::protocol::api::publish::FIELDS;
 
     /// The routes that other rooms serve: the client protocol and the node itself.
-    const OTHERS: [(&str, &str); 6] = [
+    const OTHERS: [(&str, &str); 7] = [
         ("/v1/connect", "get"),
         ("/v1/stream", "post"),
         ("/v1/messages", "post"),
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),
+        ("/console", "get"),
     ];
 
     fn document() -> Value {

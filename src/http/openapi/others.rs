@@ -41,6 +41,13 @@ pub fn readyz() {}
 )]
 pub fn metrics() {}
 
+/// The console, a page for operators. It asks for a key of role `admin`, and shows nothing without one.
+#[utoipa::path(
+    get, path = "/console", tag = "node", operation_id = "console",
+    responses((status = 200, description = "The page; its parts lie under it.", body = String, content_type = "text/html")),
+)]
+pub fn console() {}
+
 /// This document.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "node", operation_id = "openapi",

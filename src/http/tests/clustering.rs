@@ -6,7 +6,8 @@ use serde_json::json;
 use super::fakes::node;
 use super::{admin, send};
 use crate::ledger::ids::ShardId;
-use crate::ports::members::MembershipError;
+use crate::ports::members::{MembershipError, NodeState};
+use crate::protocol::api::cursor::Cursor;
 
 const DRAIN: &str = "/v1/cluster/nodes/n2/drain";
 const REMOVE: &str = "/v1/cluster/nodes/n2";
@@ -31,6 +32,28 @@ async fn the_cluster_is_shown_with_names_states_and_lags() {
             "shard": 2, "leader": "n3", "term": 4, "voters": ["n1", "n2", "n3"], "learners": [], "applied_index": 90, "users": 7, "lag": 2,
         })
     );
+}
+
+#[actix_web::test]
+async fn what_all_nodes_measure_is_shown_and_who_gives_no_answer_has_no_figures() {
+    let node = node();
+    let answer = send(&node, admin(Method::GET, "/v1/cluster/figures")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
+    let figures = answer.json();
+    assert_eq!(figures["node"], "n1");
+    assert_eq!(figures["bounds_seconds"].as_array().map(Vec::len), Some(17));
+    let second = &figures["nodes"][1];
+    assert_eq!((&second["name"], &second["id"], &second["clock_ahead_ms"]), (&json!("n2"), &json!(2), &json!(-4)));
+    assert_eq!(second["figures"]["links"][0]["node"], "n1");
+    assert_eq!(second["figures"]["shards"][0]["lags"], json!({"n3": 40, "node-77": 2}));
+    assert_eq!(second["figures"]["bounds"]["replication"], 3);
+    let cursor = Cursor::parse(figures["outcomes_cursor"].as_str().unwrap(), 3).unwrap();
+    assert_eq!(cursor.positions(), [10, 20, 30], "behind the newest of every shard");
+
+    node.members.view.lock().unwrap().nodes[2].state = NodeState::Unreachable;
+    let figures = send(&node, admin(Method::GET, "/v1/cluster/figures")).await.json();
+    assert_eq!(figures["nodes"][2], json!({"name": "n3", "id": 3, "clock_ahead_ms": null, "figures": null}));
+    assert_eq!(figures["outcomes_cursor"], json!(null), "where the shard of n3 ends is not known");
 }
 
 #[actix_web::test]

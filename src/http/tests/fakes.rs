@@ -211,6 +211,6 @@ pub fn node_with(bounds: Bounds) -> FakeNode {
         bounds,
         request_timeout: Duration::from_millis(100),
     });
-    let cluster = Cluster::new(members.clone(), members.clone(), Duration::from_millis(100));
+    let cluster = Cluster::new(members.clone(), members.clone(), members.clone(), Duration::from_millis(100));
     FakeNode { users, read, members, api: Arc::new(api), cluster: Arc::new(cluster) }
 }

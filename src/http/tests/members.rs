@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::fakes::SHARD_COUNT;
 use crate::ledger::ids::{EdgeId, ShardId, UserId};
 use crate::ports::backup::{Backup, BackupError};
+use crate::ports::figures::{Bounds, Figures, LinkFigures, MemberFigures, NodeFigures, OwnedFigures};
 use crate::ports::members::{ClusterView, Members, MembershipError, NodeState, NodeView, ShardView};
 use crate::ports::owners::{Owner, Owners};
 use crate::ports::peers::NodeId;
@@ -115,6 +116,43 @@ impl Owners for FakeMembers {
 
     fn name_of(&self, node: NodeId) -> Option<String> {
         self.view.lock().unwrap().nodes.iter().find(|known| known.id == node).map(|known| known.name.clone())
+    }
+}
+
+/// Each node owns the shard below its number, and has had ten outcomes of it for each node before; n2 has a link to n1, and n3 lags behind it. A node that is unreachable does not answer.
+#[async_trait]
+impl Figures for FakeMembers {
+    fn me(&self) -> String {
+        "n1".to_owned()
+    }
+
+    async fn of_all(&self) -> Vec<MemberFigures> {
+        let view = self.view.lock().unwrap().clone();
+        let figures = |id: NodeId| NodeFigures {
+            at: 1_000 + id.0,
+            up_ms: 500,
+            version: "1.2.3".to_owned(),
+            links: vec![LinkFigures { node: "n1".to_owned(), is_up: true, out_bytes: 9, ..LinkFigures::default() }],
+            shards: vec![OwnedFigures {
+                shard: ShardId(u16::try_from(id.0 - 1).unwrap()),
+                quorum_age_ms: 12,
+                queued: 1,
+                lags: vec![(NodeId(3), 40), (NodeId(77), 2)],
+                buffered_deliveries: 3,
+                buffered_bytes: 4,
+                ledger_bytes: 5,
+                outcomes: 10 * id.0,
+            }],
+            bounds: Bounds { replication: 3, ..Bounds::default() },
+            ..NodeFigures::default()
+        };
+        let member = |node: NodeView| MemberFigures {
+            name: node.name,
+            id: node.id,
+            figures: (node.state != NodeState::Unreachable).then(|| figures(node.id)),
+            clock_ahead_ms: (node.state != NodeState::Unreachable).then_some(-4),
+        };
+        view.nodes.into_iter().map(member).collect()
     }
 }
 

@@ -19,7 +19,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use self::fakes::FakeNode;
-use super::{client_edge, health, problem, routes};
+use super::{client_edge, console, health, problem, routes};
 
 /// An answer, read whole.
 struct Answer {
@@ -58,7 +58,13 @@ fn admin(method: Method, path: &str) -> TestRequest {
 /// The answer of the app before its body is read.
 async fn start(node: &FakeNode, request: TestRequest) -> ServiceResponse {
     let (api, cluster) = (web::Data::from(Arc::clone(&node.api)), web::Data::from(Arc::clone(&node.cluster)));
-    let app = App::new().app_data(api).app_data(cluster).configure(routes::routes).configure(health::routes).configure(client_edge::routes);
+    let app = App::new()
+        .app_data(api)
+        .app_data(cluster)
+        .configure(routes::routes)
+        .configure(health::routes)
+        .configure(client_edge::routes)
+        .configure(console::routes);
     let app = app.default_service(web::to(problem::no_route));
     let app = test::init_service(app).await;
     match test::try_call_service(&app, request.to_request()).await {

@@ -69,6 +69,7 @@ async fn what_each_role_may_do_is_as_the_documentation_says() {
             "DELETE /v1/users/{user}",
             "GET /v1/cluster",
             "GET /v1/cluster/backup",
+            "GET /v1/cluster/figures",
             "GET /v1/cluster/replicas",
             "POST /v1/cluster/nodes/{name}/drain",
             "DELETE /v1/cluster/nodes/{name}",

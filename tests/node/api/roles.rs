@@ -84,3 +84,23 @@ async fn an_admin_may_do_everything() {
         assert!(matches!(answer.status, 200 | 204), "{method} {path}: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn only_an_admin_sees_what_nodes_measure_and_the_page_that_shows_it_holds_nothing() {
+    for (api, code) in [
+        (Api::reader(common()), "forbidden"),
+        (Api::publisher(common()), "forbidden"),
+        (Api::with_key(common(), None), "unauthorized"),
+        (Api::with_key(common(), Some("wrong")), "unauthorized"),
+    ] {
+        let status = if code == "forbidden" { 403 } else { 401 };
+        api.get("/v1/cluster/figures").await.problem(status, code);
+        api.get("/v1/cluster").await.problem(status, code);
+        let page = api.get("/console").await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+        assert!(page.header("content-security-policy").starts_with("default-src 'none'; script-src 'self';"), "{page:?}");
+    }
+    let figures = Api::admin(common()).get("/v1/cluster/figures").await.ok(200);
+    assert_eq!(figures["nodes"][0]["figures"]["counts"]["redelivered"], 0, "{figures}");
+    assert!(!figures.to_string().contains("key-of-the"), "a secret is in {figures}");
+}

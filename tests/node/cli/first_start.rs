@@ -31,6 +31,7 @@ async fn a_node_makes_its_own_secrets_on_loopback_and_the_client_commands_find_t
     for command in ["engage token", "engage publish", "engage connect"] {
         assert!(printed.contains(command), "the next commands to try are printed: {printed}");
     }
+    assert!(printed.contains(&format!("{url}/console")), "so is the page for operators: {printed}");
     for line in kept.lines().filter_map(|line| line.split('"').nth(1)).filter(|value| value.len() >= 32) {
         assert!(!printed.contains(line), "a secret stands in the log");
     }

@@ -5,4 +5,6 @@ mod histories;
 mod commands;
 mod first_start;
 mod backups;
+mod bench;
 mod members;
+mod demo;

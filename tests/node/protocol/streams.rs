@@ -7,6 +7,7 @@ use crate::nodes::common;
 use crate::support::api::{Answer, Api};
 use crate::support::device::Device;
 use crate::support::hello::Hello;
+use crate::support::node::{Node, Settings};
 use crate::support::stream::Stream;
 use crate::support::token::{token, token_ending_in, unsigned};
 use crate::support::{fresh, wait};
@@ -168,4 +169,16 @@ async fn a_post_for_another_users_key_is_unknown() {
     let answers = post(&messages(&fresh("stranger"), "d1", &ack)).await.ok(200);
     assert_eq!(answers[0]["code"], "unknown_delivery");
     assert_eq!(api.delivery(&user, "x").await["state"], "queued");
+}
+
+/// A node whose clients all posted their acks showed no times at all.
+#[tokio::test]
+async fn posted_acks_are_timed_as_all_others_are() {
+    let node = Node::start(Settings::new().with("node.storage", "memory"));
+    let (api, user) = (Api::admin(&node), fresh("user"));
+    let queued = api.queue(&user, &json!({"id": "x", "payload": 1})).await;
+    assert_eq!(api.metric("engage_ack_seconds_count").await, 0.0);
+    let ack = json!([{"type": "ack", "id": "x", "window": queued["window"], "step": 1}]);
+    Api::with_key(&node, None).post("/v1/messages", &messages(&user, "d1", &ack)).await.ok(200);
+    assert_eq!(api.metric("engage_ack_seconds_count").await, 1.0);
 }

@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext as _, AsyncContext as _, StreamHandler};
-use actix_web::web::{self, Payload};
+use actix_web::web;
 use actix_web::{HttpRequest, HttpResponse};
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
 use engage::actors::connections::{Closing, Connections, OpenLine};
-use engage::actors::frames::{Frames, Incoming};
+use engage::actors::frames::{Frames, Incoming, Received};
 use engage::actors::handle::Handle;
 use engage::actors::limits::Limits;
 use engage::actors::line::{Kind, Outgoing};
@@ -31,7 +31,7 @@ const MESSAGE_MAX_BYTES: usize = 16 * 1024 * 1024;
 
 struct Echo {
     open: OpenLine,
-    payload: Option<Payload>,
+    received: Option<Received>,
 }
 
 impl Actor for Echo {
@@ -40,8 +40,8 @@ impl Actor for Echo {
     fn started(&mut self, context: &mut Self::Context) {
         // It is greeted by the first byte: a suite knows no hello.
         self.open.line.greeted();
-        if let Some(payload) = self.payload.take() {
-            context.add_stream(Frames::new(payload, MESSAGE_MAX_BYTES).taking_binary());
+        if let Some(received) = self.received.take() {
+            context.add_stream(Frames::new(received, MESSAGE_MAX_BYTES).taking_binary());
         }
         context.spawn(Writer);
     }
@@ -98,10 +98,10 @@ impl StreamHandler<Result<Message, ProtocolError>> for Echo {
     fn finished(&mut self, _: &mut Self::Context) {}
 }
 
-async fn connect(request: HttpRequest, payload: Payload, connections: web::Data<Arc<Connections>>) -> Result<HttpResponse, Problem> {
+async fn connect(request: HttpRequest, connections: web::Data<Arc<Connections>>) -> Result<HttpResponse, Problem> {
     let handle = request.conn_data::<Arc<Handle>>().cloned();
     let open = connections.open(Kind::WebSocket, handle)?;
-    upgrade(Echo { open, payload: Some(payload) }, &request)
+    upgrade(&request, |received| Echo { open, received: Some(received) })
 }
 
 /// Serves until standard input closes, which it does when whoever started this ends.
