@@ -35,14 +35,14 @@ pub fn from_client() -> Vec<(&'static str, Value)> {
             message(
                 "ack",
                 &["id", "window", "step"],
-                json!({"id": id(), "window": window_id(), "step": ack_step(), "data": data(), "ref": number_of_client()}),
+                json!({"id": id(), "window": window_id(), "step": ack_step(), "data": data(), "ref": optional(number_of_client())}),
             ),
         ),
-        ("Dismiss", message("dismiss", &["id", "window"], json!({"id": id(), "window": window_id(), "ref": number_of_client()}))),
+        ("Dismiss", message("dismiss", &["id", "window"], json!({"id": id(), "window": window_id(), "ref": optional(number_of_client())}))),
         ("Visible", message("visible", &["visible"], json!({"visible": {"type": "boolean"}}))),
         ("Seen", message("seen", &["id"], json!({"id": id()}))),
         ("Token", message("token", &["token"], json!({"token": token()}))),
-        ("Ping", message("ping", &[], json!({"ref": number_of_client()}))),
+        ("Ping", message("ping", &[], json!({"ref": optional(number_of_client())}))),
     ]
 }
 
@@ -110,26 +110,26 @@ fn parts() -> Vec<(&'static str, Value)> {
 
 fn hello() -> Value {
     let fields = json!({
-        "token": token(),
+        "token": optional(token()),
         "device": about(words::device_id(), "Made and kept by the client."),
-        "visible": {"type": "boolean", "description": "True when left out."},
-        "max_in_flight": {"type": "integer", "minimum": 1, "maximum": MAX_IN_FLIGHT_MAX, "description": format!("How many unsettled offers the connection holds at once; {MAX_IN_FLIGHT_DEFAULT} when left out.")},
-        "acks": {"type": "array", "maxItems": HELLO_KEYS_MAX, "items": reference("HelloAck"), "description": "Acks that have no confirm yet. One that can't be taken is answered in its place."},
-        "open": {"type": "array", "maxItems": HELLO_KEYS_MAX, "items": reference("Key"), "description": "What the device has on its screen."},
-        "client": {"type": "string", "description": "The client's name and version."},
+        "visible": {"type": ["boolean", "null"], "description": "True when left out."},
+        "max_in_flight": {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_IN_FLIGHT_MAX, "description": format!("How many unsettled offers the connection holds at once; {MAX_IN_FLIGHT_DEFAULT} when left out.")},
+        "acks": {"type": ["array", "null"], "maxItems": HELLO_KEYS_MAX, "items": reference("HelloAck"), "description": "Acks that have no confirm yet. One that can't be taken is answered in its place."},
+        "open": {"type": ["array", "null"], "maxItems": HELLO_KEYS_MAX, "items": reference("Key"), "description": "What the device has on its screen."},
+        "client": {"description": "The client's name and version, as a text. Nothing depends on it."},
     });
     message("hello", &["device"], fields)
 }
 
 fn hello_ack() -> Value {
-    let fields = json!({"id": id(), "window": window_id(), "step": ack_step(), "data": data(), "ref": number_of_client()});
+    let fields = json!({"id": id(), "window": window_id(), "step": ack_step(), "data": data(), "ref": optional(number_of_client())});
     object("An ack of a hello.", &["id", "window", "step"], fields)
 }
 
 fn post() -> Value {
     let messages: Vec<Value> = from_client().iter().map(|(name, _)| *name).filter(|name| *name != "Hello").map(reference).collect();
     let fields = json!({
-        "token": token(),
+        "token": optional(token()),
         "device": about(words::device_id(), "Made and kept by the client."),
         "messages": {"type": "array", "maxItems": FRAME_MESSAGES_MAX, "items": {"oneOf": messages}, "description": "One that can't be taken is answered by an `error` in its place."},
     });
@@ -218,6 +218,13 @@ fn message(kind: &str, required: &[&str], mut fields: Value) -> Value {
 
 fn object(description: &str, required: &[&str], fields: Value) -> Value {
     json!({"description": description, "type": "object", "required": required, "properties": fields})
+}
+
+/// Of a client's message: `null` counts as left out.
+fn optional(mut schema: Value) -> Value {
+    let kind = schema["type"].take();
+    schema["type"] = json!([kind, "null"]);
+    schema
 }
 
 /// Told apart by `type`, of which each knows one word.

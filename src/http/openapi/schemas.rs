@@ -45,6 +45,7 @@ pub struct Publish {
     #[schema(minimum = -100, maximum = 100)]
     priority: Option<i8>,
     /// When it would be offered more often, it expires; 0, no limit, when left out.
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4_294_967_295_i64)]
     max_offers: Option<u32>,
     /// A dismiss puts it off for that long, up to 366d; it settles when left out.
     #[schema(schema_with = words::duration_option)]
