@@ -11,7 +11,7 @@ import { type Kept, openStore } from "./storage.ts";
 import { claimsOf } from "./token.ts";
 import type { Options, State } from "./types.ts";
 import { addressOf } from "./websocket.ts";
-import { type ClientMessage, CLIENT, FRAME_MAX_BYTES, type ServerMessage, sizeOf } from "./wire.ts";
+import { type ClientMessage, CLIENT, FRAME_MAX_BYTES, type OfferMessage, type ServerMessage, sizeOf } from "./wire.ts";
 import { windowOf } from "./words.ts";
 
 export interface DeviceEvents {
@@ -75,9 +75,11 @@ export function createDevice(options: Options, environment: Found, { ownId, lead
     if (state) tell(tab, { type: "status", status: { state, user, device, pending: outbox.size() } });
   };
 
+  const move = ({ id, window }: OfferMessage, from: string): void => tell(from, { type: "withdraw", id, window, reason: "moved" });
+
   const place = (): void =>
     screen.place((offer, to, from) => {
-      if (from) tell(from, { type: "withdraw", id: offer.id, window: offer.window, reason: "moved" });
+      if (from) move(offer, from);
       tell(to, offer);
     });
 
@@ -150,7 +152,7 @@ export function createDevice(options: Options, environment: Found, { ownId, lead
   const identify = async (token: string): Promise<void> => {
     const { sub, device: bound } = claimsOf(token);
     const fixed = options.device ?? bound;
-    if (user && sub !== user) return line.finish("other_user", "another user signed in");
+    if (user && sub !== user) return line.finish("other_user", "");
     const gather = await lead("engage:" + [[options.url].flat()[0], sub, fixed].join("\n"));
     if (user) return;
     device = fixed ?? (await ownId(store));
@@ -241,7 +243,10 @@ export function createDevice(options: Options, environment: Found, { ownId, lead
           const { visible, open, words } = message;
           screen.tabs.delete(from);
           screen.tabs.set(from, visible);
-          for (const offer of open) screen.hold(offer, from);
+          for (const offer of open) {
+            // It went to another tab while this one was away.
+            if (![undefined, from].includes(screen.hold(offer, from))) move(offer, from);
+          }
           for (const [n, word] of words) say(from, n, word);
           status(from);
         }

@@ -121,6 +121,7 @@ export const connect: Connect = (options) => {
     const [key, confirmed] = [keyOf(message), confirmedOf(message)];
     const leaves = screen.get(key)?.confirmed(confirmed, data);
     emit("confirm", confirmed);
+    if (confirmed.settled) queue.delete(key);
     if (confirmed.settled && !confirmed.yours) withdraw(key, /^[ew]/.test(confirmed.state) ? (confirmed.state as "expired" | "withdrawn") : "done_elsewhere");
     else if (leaves) leave(key);
     refresh();

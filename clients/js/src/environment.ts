@@ -21,7 +21,7 @@ export function findEnvironment(given?: Partial<Environment>): Found {
     // A page may be forbidden to touch its storage: then even the look throws.
     for (const name of ["indexedDB", "localStorage", "sessionStorage"] as const) {
       try {
-        Object.assign(found, { [name]: globals[name] });
+        found[name] = globals[name] as never;
       } catch {}
     }
   }

@@ -106,6 +106,8 @@ export function createLine({ transport = "auto", url, token, getToken }: Options
   const ask = async (why: TokenReason, known?: string): Promise<void> => {
     try {
       const answer = known ?? token ?? (await getToken?.(why));
+      // Closed, paused or given up meanwhile: nobody waits for it, and it must not take the lead from another tab.
+      if (!/^[to]/.test(machine.phase())) return;
       if (!answer) return machine.noToken("there is no token", true);
       machine.hold();
       await events.identify(answer);

@@ -19,7 +19,10 @@ export interface Screen {
   isVisible(): boolean;
   /** The visible tab that became visible last; where none is visible, the one that was last. */
   active(): string | undefined;
-  /** The server hands out a delivery, or a tab says that it shows one. Returns the tab that has it already. */
+  /**
+   * The server hands out a delivery, or a tab says that it shows one. Returns the tab that has it already. One that was settled is not handed out any more; a tab that shows
+   * it hears so at the next hello.
+   */
   hold(offer: OfferMessage, tab?: string): string | undefined;
   progress(message: ProgressMessage): void;
   /** `data`: what the confirmed ack said; `isDismissal`: it was none. */
@@ -67,7 +70,7 @@ export function createScreen(outbox: () => Outbox): Screen {
     open: () => [...held.values()].slice(0, KEYS_MAX).map(({ offer: { id, window } }) => ({ id, window })),
     hold(offer, tab) {
       const key = keyOf(offer);
-      if (settled.has(key)) return undefined;
+      if (!tab && settled.has(key)) return undefined;
       const has = held.get(key)?.tab;
       held.set(key, { offer, tab: has ?? tab });
       return has;

@@ -30,7 +30,7 @@ export function openStore({ indexedDB, localStorage, setTimeout, clearTimeout }:
     const [store] = stores as [Store];
     let timer: unknown;
     try {
-      return await Promise.race([act(store), new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new Error("the store is silent")), DEADLINE_MS)))]);
+      return await Promise.race([act(store), new Promise<never>((_, reject) => (timer = setTimeout(() => reject("silence"), DEADLINE_MS)))]);
     } catch (thrown) {
       // Another use of it may have given it up already.
       if (stores[0] === store) stores.shift();

@@ -219,6 +219,79 @@ describe("a page that goes", () => {
   });
 });
 
+describe("found by the random walk", () => {
+  test("what moved to another tab while its own was away is on one screen when that comes back", async () => {
+    const [one, two] = [await open().open(), await open().open()];
+    one.tab.look(false);
+    two.tab.look(true);
+    world.server.publish("ann", survey);
+    const there = await two.offered("nps");
+    two.tab.hide();
+    await one.offered("nps");
+    two.tab.back();
+    await world.until(() => two.isOpen && there.signal.aborted);
+    assert.equal(there.signal.reason, "moved");
+    assert.equal(one.engage.deliveries.length + two.engage.deliveries.length, 1);
+  });
+
+  test("what waits for room in one tab, and was done in another, is not shown when there is room", async () => {
+    const one = await open().open();
+    const tab = browser.open();
+    const two = Object.assign(world.connect({ device: undefined, show: 1, environment: tab.environment }), { tab });
+    await two.open();
+    one.tab.look(false);
+    two.tab.look(true);
+    world.server.publish("ann", { id: "first", steps: 2 });
+    world.server.publish("ann", { id: "banner" });
+    const first = await two.offered("first");
+    // The banner waits in the second tab; its ack comes from where it was shown before.
+    await world.clock.settle();
+    world.server.stop();
+    one.tab.look(true);
+    two.tab.look(false);
+    await world.clock.settle();
+    world.server.start();
+    const banner = await one.offered("banner");
+    void first.close();
+    await banner.shown();
+    two.tab.look(true);
+    one.tab.look(false);
+    await world.clock.pass(5_000);
+    assert.ok(!two.ids.includes("banner"), two.ids.join());
+  });
+
+  test("a tab that is closed while it waits for its token takes no lead, and tells the others nothing", async () => {
+    const one = await open().open();
+    let give = (_token: string): void => {};
+    const tab = browser.open();
+    const two = world.connect({ device: undefined, environment: tab.environment, getToken: () => new Promise((resolve) => (give = resolve)) });
+    await world.clock.settle();
+    await two.engage.close();
+    give(world.server.token("ann"));
+    await world.clock.settle();
+    one.tab.hide();
+    one.tab.back();
+    await one.open();
+    assert.ok(!one.told.includes("closed"));
+    assert.equal(world.server.connections.length, 1);
+  });
+
+  test("a dismissal that was kept beside an ack of the same delivery is read back with it", async () => {
+    world.server.publish("ann", survey);
+    const one = open();
+    const delivery = await one.offered("nps");
+    world.server.stop();
+    void delivery.step(1);
+    void delivery.dismiss();
+    await world.clock.settle();
+    one.tab.crash();
+    world.server.start();
+    const two = await open().open();
+    await world.until(() => world.server.delivery("ann", "nps")?.state === "dismissed");
+    assert.deepEqual([two.ids, world.server.delivery("ann", "nps")?.step], [[], 1]);
+  });
+});
+
 describe("without Web Locks", () => {
   beforeEach(() => {
     browser = new Browser(world.clock, world.environment, { locks: false });
