@@ -25,6 +25,7 @@ const GOOD = {
   "GET /v1/outcomes": {},
   "GET /v1/cluster": {},
   "GET /v1/cluster/backup": { query: "?shard=0" },
+  "GET /v1/cluster/figures": {},
   "GET /v1/cluster/replicas": {},
   "POST /v1/cluster/nodes/{name}/drain": {},
   "DELETE /v1/cluster/nodes/{name}": {},
@@ -110,6 +111,7 @@ test("what readers and operators are answered is as described", async () => {
   await ask("GET /v1/outcomes", { query: "?limit=5" }, 200);
   await ask("GET /v1/outcomes", { query: "?limit=many" }, 400);
   await ask("GET /v1/cluster", {}, 200);
+  await ask("GET /v1/cluster/figures", {}, 200);
   await ask("GET /v1/cluster/replicas", {}, 200);
   await ask("GET /v1/cluster/backup", { query: "?shard=0" }, 200);
   await ask("GET /v1/cluster/backup", {}, 400);
@@ -162,7 +164,7 @@ test("what clients are answered is as described", async () => {
 });
 
 test("what the node says of itself is as described", async () => {
-  for (const path of ["/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json"]) await ask(`GET ${path}`, { key: null }, 200);
+  for (const path of ["/healthz", "/readyz", "/metrics", "/openapi.json", "/asyncapi.json", "/console"]) await ask(`GET ${path}`, { key: null }, 200);
 });
 
 test("without a key, and with one of another role, every route refuses as described", async () => {

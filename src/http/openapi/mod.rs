@@ -68,8 +68,9 @@ struct Document;
 const KEY_TAGS: [&str; 4] = ["publish", "users", "outcomes", "cluster"];
 
 /// What some routes never answer, by their operation: they take nothing that could be wrong, need no majority, are open to every role, or answer for each message or item.
-const NEVER: [(&str, &[&str]); 7] = [
+const NEVER: [(&str, &[&str]); 8] = [
     ("cluster", &["400", "503"]),
+    ("figures", &["400", "503"]),
     ("replicas", &["400", "503"]),
     ("publishMany", &["503"]),
     ("messages", &["503"]),
