@@ -172,8 +172,10 @@ for (const colorScheme of ["light", "dark"]) {
     await it.page.locator("details").evaluateAll((all) => all.forEach((details) => (details.open = false)));
     await it.button("laptop", "look").click();
     await it.screen("laptop").getByText("Question 2 of 3").waitFor();
+    await it.page.evaluate(() => scrollTo(0, 0));
     await shot(it.page, `demo-${colorScheme}`, { fullPage: true });
     await it.page.setViewportSize({ width: 390, height: 844 });
+    await it.page.evaluate(() => scrollTo(0, 0));
     await shot(it.page, `demo-narrow-${colorScheme}`, { fullPage: true });
   });
 }

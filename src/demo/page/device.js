@@ -64,7 +64,7 @@ async function start() {
     transport: "websocket",
     environment: { WebSocket: network.WebSocket },
   });
-  const screen = new Screen({ engage, device });
+  const screen = new Screen();
 
   function look() {
     by("asleep").hidden = isVisible;

@@ -17,14 +17,9 @@ const GONE = {
 
 /** See above. */
 export class Screen {
-  #engage;
   #isOpen = false;
   /** What is on the screen. */
   #cards = new Set();
-
-  constructor({ engage }) {
-    this.#engage = engage;
-  }
 
   /** The client connects, waits, is open. */
   connection(name) {
