@@ -22,6 +22,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ("get", "/v1/outcomes", &["read"]),
     ("get", "/v1/cluster", &[]),
     ("get", "/v1/cluster/backup", &[]),
+    ("get", "/v1/cluster/figures", &[]),
     ("get", "/v1/cluster/replicas", &[]),
     ("post", "/v1/cluster/nodes/{name}/drain", &[]),
     ("delete", "/v1/cluster/nodes/{name}", &[]),
