@@ -37,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(options: &Options, show: Show<'_>) -> Result<Report, BenchError> {
     let Place::Own(own) = options.place else { return Err(BenchError::NeedsOwnNodes { job: "commit" }) };
-    let folder = tempfile::Builder::new().prefix("engage-bench-").tempdir().map_err(BenchError::Thread)?;
+    let folder = tempfile::Builder::new().prefix("engage-bench-").tempdir().map_err(BenchError::Folder)?;
     show(Stage::Say(format!("starting {} nodes in this process", own.node_count)));
     let nodes = start(own, folder.path()).await?;
     let load = Arc::new(Load::prepare(&nodes, options, show).await?);

@@ -23,8 +23,10 @@ pub enum BenchError {
     Refused { status: u16, body: String },
     #[error("{what} took longer than {seconds} s")]
     TooSlow { what: &'static str, seconds: u64 },
-    #[error("{job} kills nodes, so it needs its own; hint: leave --url out")]
+    #[error("{job} needs nodes of its own: it kills them, or looks behind their sockets; hint: leave --url out")]
     NeedsOwnNodes { job: &'static str },
+    #[error("no temporary folder can be made: {0}; hint: TMPDIR names another place")]
+    Folder(io::Error),
     #[error("a thread of the generator can't be started: {0}")]
     Thread(io::Error),
     #[error("a thread of the generator ended before its work was done; what it printed says why")]

@@ -239,7 +239,8 @@ export function createMachine(host: Host, { urls, transports, canRenew }: Settin
       if (name === "retry") isLate ? wait(host.random() * SPACING_MS, ...waitsFor) : connect();
       else if (name === "beat") beat(isLate);
       else if (name === "deadline") fail("timeout", `no ${phase === "token" ? "token" : "welcome"} in time`);
-      else if (now() < renewAt) renewLater();
+      // Timers may fire a little early: that must not cost the second that the next one would wait.
+      else if (now() < renewAt - SPACING_MS) renewLater();
       else host.ask("expiring");
     },
   };

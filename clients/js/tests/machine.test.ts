@@ -367,6 +367,18 @@ describe("tokens", () => {
     assert.deepEqual(bench.done(), []);
   });
 
+  test("are renewed in time also where a timer fires a little early", () => {
+    const bench = new Bench();
+    bench.token = jwt({ exp: (bench.time + bench.serverAhead) / 1000 + 3 });
+    bench.start().welcome();
+    bench.done();
+    const due = bench.timers.get("token");
+    assert.ok(due !== undefined);
+    bench.time = due - 1;
+    bench.machine.fired("token", false);
+    assert.deepEqual(bench.done(), ["ask expiring"]);
+  });
+
   test("that are given again and again, as good as over, are asked for once a second at most", () => {
     const bench = new Bench();
     bench.token = jwt({ exp: (bench.time + bench.serverAhead) / 1000 + 1 });

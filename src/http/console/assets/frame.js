@@ -57,7 +57,8 @@ export function spoken({ verdict, lostSince, figures }) {
 export function lost(app, again) {
   if (app.lostSince === null) return null;
   const node = app.figures?.node;
-  const others = (app.cluster?.nodes ?? []).filter((one) => one.name !== node && one.state === "ready");
+  // Also one that is not ready, as all are for a moment when leaders move: its console serves.
+  const others = (app.cluster?.nodes ?? []).filter((one) => one.name !== node && one.state !== "unreachable");
   const soon = app.triedIn > 1_500 ? ` It is tried again in ${span(app.triedIn)}.` : " It is tried again at once.";
   return h(
     "div",
