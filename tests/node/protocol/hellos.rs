@@ -88,7 +88,8 @@ async fn a_second_hello_is_an_error() {
     device.expect_error("bad_message").await;
     let api = Api::reader(common());
     let shown = api.get(&format!("/v1/users/{user}")).await;
-    assert!(!shown.text.contains("d2"), "{shown:?}");
+    // A window's id may hold any letters.
+    assert!(!shown.text.contains("\"d2\""), "{shown:?}");
 }
 
 #[tokio::test]
