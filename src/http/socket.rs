@@ -16,7 +16,7 @@ use crate::actors::limits::Limits;
 /// Connections that get a second handle on their socket. A node with 10,000 connections must do with 20,000 file descriptors, which some systems grant at most.
 const SECOND_HANDLES_MAX: usize = 4_096;
 
-/// For `HttpServer::on_connect`: bounds what the kernel keeps for a client that doesn't read, and gives connections a second handle on their
+/// What the server does with each new connection: bounds what the kernel keeps for a client that doesn't read, and gives connections a second handle on their
 /// socket, by which they can be ended from outside.
 pub fn on_connect(limits: &Limits) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + 'static {
     let handles = Handles::new(SECOND_HANDLES_MAX);
