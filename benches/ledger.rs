@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use engage::ledger::command::{Ack, Attach, Departure, Greeting, Visibility};
+use engage::ledger::command::{Ack, Attach, By, Departure, Greeting, Visibility};
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use engage::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId, WindowId};
 use engage::ledger::limits::Settings;
@@ -85,7 +85,7 @@ impl Bench {
     fn ack(&mut self, number: u64, window: WindowId) {
         let id = EngagementId::parse(&format!("e{number}")).expect("a valid id");
         let ack = Ack { id, window, step: 0, data: None };
-        black_box(self.apply(Command::Ack { user: self.user(number), device: self.device.clone(), ack }));
+        black_box(self.apply(Command::Ack { user: self.user(number), by: By::posted(self.device.clone()), ack }));
         while self.ledger.next_due().is_some_and(|due| due <= self.ledger.now()) {
             self.ledger.apply(Command::Advance, self.ledger.now());
         }

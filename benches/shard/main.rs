@@ -15,7 +15,7 @@ use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
 use engage::clock;
 use engage::ledger::Command;
-use engage::ledger::command::Ack;
+use engage::ledger::command::{Ack, By};
 use engage::ledger::effect::Effect;
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use engage::ledger::ids::{DeviceId, EngagementId, ShardId, UserId};
@@ -87,7 +87,7 @@ impl Load {
             let applied = receiver.await.expect("it is answered").expect("it is applied");
             let Reply::Publish(PublishReply::Queued { window, .. }) = applied.reply else { panic!("it is queued") };
             let ack = Ack { id: survey.id.clone(), window, step: 1, data: Some(Payload(Bytes::from_static(b"{\"q1\":9}"))) };
-            acks.push(Command::Ack { user: user(number), device: device.clone(), ack });
+            acks.push(Command::Ack { user: user(number), by: By::posted(device.clone()), ack });
         }
         let zero = || AtomicU64::new(0);
         Arc::new(Load { shards, acks, next: zero(), left: zero(), running: zero() })

@@ -5,13 +5,14 @@ use std::sync::atomic::AtomicU64;
 use super::*;
 use crate::actors::fakes::{FakeLedger, ack, device, until, user, yes};
 use crate::actors::house::{self, FakeOwners};
+use crate::ledger::command::By;
 
 fn registry(ledger: Arc<FakeLedger>, limits: Limits) -> Arc<Registry> {
     house::registry(ledger, FakeOwners::new(), limits)
 }
 
 fn command(name: &str) -> Command {
-    Command::Ack { user: user(name), device: device("d"), ack: ack("a") }
+    Command::Ack { user: user(name), by: By::posted(device("d")), ack: ack("a") }
 }
 
 #[actix_web::test]

@@ -8,7 +8,7 @@ use crate::actors::limits::Limits;
 use crate::actors::session::Heard;
 use crate::actors::session::pending::Question;
 use crate::ledger::Command;
-use crate::ledger::command::{Attach, Greeting, Visibility};
+use crate::ledger::command::{Attach, By, Greeting, Visibility};
 use crate::ledger::effect::{Action, WithdrawReason};
 use crate::ledger::engagement::{Payload, Scope, Targets};
 use crate::ledger::ids::EdgeId;
@@ -230,7 +230,7 @@ async fn a_connection_of_another_node_is_served_like_one_of_this_node() {
     house.hear(ToOwner::Renew { user: user("u1"), device: device("laptop"), expires_at_ms: 9 });
     assert_eq!(house.next_sent().await.items, [Item::Renew { expires_at_ms: 9 }]);
     // What it acks elsewhere, its edge must know.
-    let posted = Command::Ack { user: user("u1"), device: device("laptop"), ack: ack("a") };
+    let posted = Command::Ack { user: user("u1"), by: By::posted(device("laptop")), ack: ack("a") };
     assert!(house.registry.call(posted, Duration::from_secs(5)).await.is_ok());
     assert!(matches!(&house.next_sent().await.items[..], [Item::Noted { step: 1, .. }]));
     house.hear(ToOwner::Gone { user: user("u1"), device: device("laptop"), attempt: attempt(1), departure: Departure::Closed });

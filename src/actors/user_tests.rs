@@ -10,7 +10,7 @@ use crate::actors::seat::Seat;
 use crate::actors::session::Heard;
 use crate::actors::session::pending::Question;
 use crate::ledger::Applied;
-use crate::ledger::command::{Attach, Key, Visibility};
+use crate::ledger::command::{Attach, By, Key, Visibility};
 use crate::ledger::effect::{Action, CloseReason, WithdrawReason};
 use crate::ledger::engagement::{Payload, Scope, Targets};
 use crate::ledger::reply::{AckReply, AttachReply, Reply, State};
@@ -163,7 +163,7 @@ async fn a_shard_that_takes_nothing_for_too_long_is_told_to_the_clients_to_retry
     assert_eq!(phone.close_code(), None);
     let attaches = house.told().iter().filter(|word| *word == "attach laptop").count();
     assert!(attaches > 1, "it was tried {attaches} times");
-    let call = house.registry.call(Command::Ack { user: user("u1"), device: device("x"), ack: ack("a") }, Duration::from_secs(5));
+    let call = house.registry.call(Command::Ack { user: user("u1"), by: By::posted(device("x")), ack: ack("a") }, Duration::from_secs(5));
     assert_eq!(call.await, Err(CallError::Unavailable));
 }
 

@@ -20,7 +20,7 @@ use super::waits::Waits;
 use crate::clock;
 use crate::config::Config;
 use crate::ledger::Command;
-use crate::ledger::command::Ack;
+use crate::ledger::command::{Ack, By};
 use crate::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use crate::ledger::ids::{DeviceId, EngagementId, UserId};
 use crate::ledger::reply::{AckReply, PublishReply, Reply};
@@ -182,7 +182,7 @@ impl Load {
         let step = 1 + seat.step.fetch_add(1, Ordering::Relaxed) % u64::from(STEPS - 1);
         let data = Some(Payload(Bytes::from_static(b"{\"q1\":9}")));
         let ack = Ack { id: self.id.clone(), window: seat.window, step: u32::try_from(step).expect("it is a step"), data };
-        let command = Command::Ack { user: seat.user.clone(), device: self.device.clone(), ack };
+        let command = Command::Ack { user: seat.user.clone(), by: By::posted(self.device.clone()), ack };
         let (owner, sent) = (Arc::clone(&seat.owner), clock::monotonic());
         let load = Arc::clone(&self);
         owner.propose(

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use crate::actors::admission;
 use crate::actors::rate::Verdict;
 use crate::clock;
-use crate::ledger::command::Key;
+use crate::ledger::command::{By, Key};
 use crate::ledger::ids::{DeviceId, UserId};
 use crate::ledger::reply::Reply;
 use crate::ledger::time::LedgerTime;
@@ -151,11 +151,11 @@ impl<'a> Poster<'a> {
         match message {
             ClientMessage::Ack { ack, reference } => {
                 let key = Key { id: ack.id.clone(), window: ack.window };
-                self.ask(Command::Ack { user, device, ack }, key, reference).await
+                self.ask(Command::Ack { user, by: By::posted(device), ack }, key, reference).await
             }
             ClientMessage::Dismiss { key, reference } => {
                 let Key { id, window } = key.clone();
-                self.ask(Command::Dismiss { user, device, id, window }, key, reference).await
+                self.ask(Command::Dismiss { user, by: By::posted(device), id, window }, key, reference).await
             }
             ClientMessage::Visible(visibility) => self.say(Said::Visible(visibility)),
             ClientMessage::Seen(id) => self.say(Said::Seen(id)),

@@ -1,6 +1,6 @@
 //! Acks and dismissals: judged by their key alone, from whichever device of the user they come.
 
-use super::command::{Ack, Key};
+use super::command::{Ack, By, Key};
 use super::context::{About, Context};
 use super::delivery::{Delivery, Ending};
 use super::effect::{Action, WithdrawReason};
@@ -13,7 +13,8 @@ use super::user::User;
 
 impl User {
     /// Takes an ack.
-    pub fn ack(&mut self, context: &mut Context<'_>, device: &DeviceId, ack: &Ack) -> AckReply {
+    pub fn ack(&mut self, context: &mut Context<'_>, by: &By, ack: &Ack) -> AckReply {
+        let device = &by.device;
         let key = Key { id: ack.id.clone(), window: ack.window };
         let Some(index) = self.replay.find(&key, device) else {
             return self.answer_settled(context, device, &key, ack.step);
@@ -26,10 +27,11 @@ impl User {
         if step < delivery.step && !mutant!(StepFalls) {
             return AckReply::Confirm(confirm(context, delivery, delivery.state));
         }
-        self.advance(context, index, device, step, ack.data.as_ref())
+        self.advance(context, index, by, step, ack.data.as_ref())
     }
 
-    fn advance(&mut self, context: &mut Context<'_>, index: usize, device: &DeviceId, step: u8, data: Option<&Payload>) -> AckReply {
+    fn advance(&mut self, context: &mut Context<'_>, index: usize, by: &By, step: u8, data: Option<&Payload>) -> AckReply {
+        let device = &by.device;
         let delivery = self.replay.get_mut(index);
         let (state_before, step_before) = (delivery.state, delivery.step);
         let state = delivery.advance_to(step, data);
@@ -42,17 +44,17 @@ impl User {
         let mut answer = confirm(context, delivery, state);
         if state.is_settled() {
             answer.yours = true;
-            self.settle(context, index, Ending::by_person(state, device));
+            self.settle(context, index, Ending::by_person(state, by));
         } else if step > step_before || data.is_some() {
-            self.tell_progress(context, index, device);
+            self.tell_progress(context, index, by);
         }
         AckReply::Confirm(answer)
     }
 
-    fn tell_progress(&self, context: &mut Context<'_>, index: usize, from: &DeviceId) {
+    fn tell_progress(&self, context: &mut Context<'_>, index: usize, by: &By) {
         let delivery = self.replay.get(index);
-        for holder in delivery.holders.iter().filter(|holder| holder.device != *from) {
-            if let Some(connection) = self.devices.connection_of(&holder.device) {
+        for holder in &delivery.holders {
+            if let Some(connection) = self.devices.connection_to_tell(&holder.device, Some(by)) {
                 let (id, window, step, data) = (delivery.id().clone(), delivery.window, u32::from(delivery.step), delivery.data.clone());
                 context.tell(connection, Action::Progress { id, window, step, data });
             }
@@ -71,7 +73,8 @@ impl User {
     }
 
     /// Takes a dismissal: the end of it, or a snooze.
-    pub fn dismiss(&mut self, context: &mut Context<'_>, device: &DeviceId, id: &EngagementId, window: WindowId) -> AckReply {
+    pub fn dismiss(&mut self, context: &mut Context<'_>, by: &By, id: &EngagementId, window: WindowId) -> AckReply {
+        let device = &by.device;
         let key = Key { id: id.clone(), window };
         let Some(index) = self.replay.find(&key, device) else {
             return self.answer_settled(context, device, &key, 0);
@@ -81,7 +84,7 @@ impl User {
             None => {
                 let mut answer = confirm(context, delivery, State::Dismissed);
                 answer.yours = true;
-                self.settle(context, index, Ending::by_person(State::Dismissed, device));
+                self.settle(context, index, Ending::by_person(State::Dismissed, by));
                 answer
             }
             Some(span) => {
@@ -89,7 +92,7 @@ impl User {
                 // Sent again, a dismissal does not put it off any longer.
                 if !delivery.is_waiting(context.at) {
                     self.replay.get_mut(index).waits_until = context.at.plus(span);
-                    self.put_off(context, index, device);
+                    self.put_off(context, index, by);
                 }
                 answer
             }
@@ -97,16 +100,19 @@ impl User {
         AckReply::Confirm(reply)
     }
 
-    /// Nobody holds a snoozed delivery; other devices than the one that snoozed it are told.
-    fn put_off(&mut self, context: &mut Context<'_>, index: usize, by: &DeviceId) {
+    /// Nobody holds a snoozed delivery; others than the one that snoozed it are told.
+    fn put_off(&mut self, context: &mut Context<'_>, index: usize, by: &By) {
         let delivery = self.replay.get_mut(index);
-        delivery.release(by);
         let (id, window) = (delivery.id().clone(), delivery.window);
         for holder in delivery.holders.clone() {
-            delivery.part_from(&holder.device);
-            if let Some(connection) = self.devices.connection_of(&holder.device) {
-                let at = context.at;
-                context.tell(connection, Action::Withdraw { id: id.clone(), window, reason: WithdrawReason::Moved, at });
+            match self.devices.connection_to_tell(&holder.device, Some(by)) {
+                None if holder.device == by.device => delivery.release(&holder.device),
+                None => delivery.part_from(&holder.device),
+                Some(connection) => {
+                    delivery.part_from(&holder.device);
+                    let at = context.at;
+                    context.tell(connection, Action::Withdraw { id: id.clone(), window, reason: WithdrawReason::Moved, at });
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! How devices come: a hello on a new connection, or an edge's report of one that goes on. What is on the screen is brought into line in `screen`.
 
-use super::command::{Attach, Greeting};
+use super::command::{Attach, By, Greeting};
 use super::context::Context;
 use super::device::Device;
 use super::effect::{Action, CloseReason};
@@ -53,7 +53,8 @@ impl User {
     }
 
     fn take_acks(&mut self, context: &mut Context<'_>, attach: &Attach) -> Vec<AckReply> {
-        attach.acks.iter().map(|ack| self.ack(context, &attach.device, ack)).collect()
+        let by = By::posted(attach.device.clone());
+        attach.acks.iter().map(|ack| self.ack(context, &by, ack)).collect()
     }
 
     /// Devices on a lease have places of their own, as many again, so that a flaky network does not lock a person out.

@@ -20,9 +20,9 @@ pub enum Command {
     /// A device shows or hides itself. Replies [`super::reply::Reply::Done`].
     Visible { user: UserId, device: DeviceId, connection: ConnectionId, visibility: Visibility },
     /// A device shown an engagement, or done with a step. Replies [`super::reply::Reply::Ack`].
-    Ack { user: UserId, device: DeviceId, ack: Ack },
+    Ack { user: UserId, by: By, ack: Ack },
     /// A device dismisses an engagement. Replies [`super::reply::Reply::Ack`].
-    Dismiss { user: UserId, device: DeviceId, id: EngagementId, window: WindowId },
+    Dismiss { user: UserId, by: By, id: EngagementId, window: WindowId },
     /// A publisher takes an engagement back. Replies [`super::reply::Reply::Withdraw`].
     Withdraw { user: UserId, id: EngagementId },
     /// Everything about a user is forgotten. Replies [`super::reply::Reply::Done`].
@@ -98,6 +98,22 @@ pub enum Greeting {
 pub struct Key {
     pub id: EngagementId,
     pub window: WindowId,
+}
+
+/// Who acks or dismisses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct By {
+    pub device: DeviceId,
+    /// The connection that it came on, and is answered on; `None`: it was posted, or is said in a hello. A later connection of the device must be told what became of what it shows.
+    pub connection: Option<ConnectionId>,
+}
+
+impl By {
+    /// An ack or a dismiss that did not come on the device's connection, and is answered by itself.
+    #[must_use]
+    pub fn posted(device: DeviceId) -> By {
+        By { device, connection: None }
+    }
 }
 
 /// A device's word that something was shown, or done.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use super::command::Key;
+use super::command::{By, Key};
 use super::effect::Offer;
 use super::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use super::ids::{DeviceId, EngagementId, WindowId};
@@ -175,7 +175,7 @@ impl Delivery {
         Settled {
             id: self.engagement.id.clone(),
             window: self.window,
-            device: self.device.or_else(|| ending.by.clone()),
+            device: self.device.or_else(|| ending.by.as_ref().map(|by| by.device.clone())),
             sequence: self.sequence,
             fingerprint: self.engagement.fingerprint,
             settled_at: at,
@@ -203,13 +203,13 @@ pub(super) struct Ending {
     pub state: State,
     /// None where the person did it.
     pub reason: Option<Reason>,
-    /// The device whose ack or dismiss it was.
-    pub by: Option<DeviceId>,
+    /// Whose ack or dismiss it was.
+    pub by: Option<By>,
 }
 
 impl Ending {
-    pub fn by_person(state: State, device: &DeviceId) -> Ending {
-        Ending { state, reason: None, by: Some(device.clone()) }
+    pub fn by_person(state: State, by: &By) -> Ending {
+        Ending { state, reason: None, by: Some(by.clone()) }
     }
 
     pub fn because(state: State, reason: Reason) -> Ending {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::Visibility;
+use super::command::{By, Visibility};
 use super::ids::{ConnectionId, DeviceId};
 use super::time::LedgerTime;
 
@@ -74,6 +74,13 @@ impl Devices {
     /// Where effects for this device go to; none when it is not attached.
     pub fn connection_of(&self, id: &DeviceId) -> Option<ConnectionId> {
         self.get(id).filter(|device| device.is_attached()).map(|device| device.connection)
+    }
+
+    /// The connection of a holder that must be told what was done; none where it was the one that did it, and is answered.
+    pub fn connection_to_tell(&self, holder: &DeviceId, by: Option<&By>) -> Option<ConnectionId> {
+        let connection = self.connection_of(holder)?;
+        let is_answered = by.is_some_and(|by| by.device == *holder && by.connection.is_none_or(|own| own == connection));
+        (!is_answered).then_some(connection)
     }
 
     /// The attached, visible device that became visible last.

@@ -115,12 +115,12 @@ impl Ledger {
     /// These mean nothing for a user who is not known.
     fn apply_to_known(&mut self, id: &UserId, command: Command, effects: &mut Vec<Effect>) -> Reply {
         match command {
-            Command::Ack { device, ack, .. } => {
-                let reply = self.with_user(id, effects, |user, context| user.ack(context, &device, &ack));
+            Command::Ack { by, ack, .. } => {
+                let reply = self.with_user(id, effects, |user, context| user.ack(context, &by, &ack));
                 Reply::Ack(reply.unwrap_or(AckReply::Unknown { id: ack.id, window: ack.window }))
             }
-            Command::Dismiss { device, id: engagement, window, .. } => {
-                let reply = self.with_user(id, effects, |user, context| user.dismiss(context, &device, &engagement, window));
+            Command::Dismiss { by, id: engagement, window, .. } => {
+                let reply = self.with_user(id, effects, |user, context| user.dismiss(context, &by, &engagement, window));
                 Reply::Ack(reply.unwrap_or(AckReply::Unknown { id: engagement, window }))
             }
             Command::Withdraw { id: engagement, .. } => {

@@ -245,16 +245,17 @@ impl User {
     /// Ends a delivery: tells who holds it, reports it, remembers it.
     pub fn settle(&mut self, context: &mut Context<'_>, index: usize, ending: Ending) {
         let delivery = self.replay.remove(index);
-        for holder in delivery.holders.iter().filter(|holder| Some(&holder.device) != ending.by.as_ref()) {
-            if let Some(connection) = self.devices.connection_of(&holder.device) {
+        for holder in &delivery.holders {
+            if let Some(connection) = self.devices.connection_to_tell(&holder.device, ending.by.as_ref()) {
                 let (id, window, at) = (delivery.id().clone(), delivery.window, context.at);
                 context.tell(connection, Action::Withdraw { id, window, reason: withdraw_reason(ending.state), at });
             }
         }
-        let about = About { reason: ending.reason, ..About::delivery(&delivery, ending.by.as_ref()) };
+        let device = ending.by.as_ref().map(|by| &by.device);
+        let about = About { reason: ending.reason, ..About::delivery(&delivery, device) };
         if mutant!(OutcomeTwice) {
             context
-                .report(settling_outcome(ending.state), About { reason: ending.reason, ..About::delivery(&delivery, ending.by.as_ref()) });
+                .report(settling_outcome(ending.state), About { reason: ending.reason, ..About::delivery(&delivery, device) });
         }
         if !(mutant!(ExpiryNotReported) && ending.state == State::Expired) {
             context.report(settling_outcome(ending.state), about);

@@ -55,6 +55,21 @@ fn hiding_moves_it_at_once_when_another_device_is_visible() {
 }
 
 #[test]
+fn what_an_earlier_connection_of_the_device_says_late_is_told_to_the_one_that_replaced_it() {
+    let mut person = Person::new();
+    person.attach("phone");
+    let earlier = person.by("phone");
+    person.publish(tour("a", 3));
+    person.publish(Engagement { snooze: Some(ms(60_000)), ..engagement("b") });
+    person.publish(engagement("c"));
+    person.attach("phone");
+    assert_eq!(person.ack_by(earlier.clone(), person.ack_of("a", 1, None)).1, ["phone: progress a 1"]);
+    assert_eq!(person.ack_by(earlier.clone(), person.ack_of("a", 3, None)).1, ["phone: withdraw a DoneElsewhere"]);
+    assert_eq!(person.dismiss_by(earlier.clone(), "b").1, ["phone: withdraw b Moved"]);
+    assert_eq!(person.dismiss_by(earlier, "c").1, ["phone: withdraw c DoneElsewhere"]);
+}
+
+#[test]
 fn with_no_visible_device_nothing_is_offered() {
     let mut person = Person::new();
     person.publish(engagement("a"));

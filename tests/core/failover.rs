@@ -8,7 +8,6 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 use crate::owner::{World, user};
-use crate::properties::device_id;
 
 /// One thing that happens; numbers are reduced to the few devices and engagements there are.
 #[derive(Clone, Debug)]
@@ -107,7 +106,7 @@ impl World {
             Step::Say { device, id, step } => {
                 let Some(&window) = self.windows.get(&id) else { return };
                 let ack = Ack { id: EngagementId::parse(&format!("e{id}")).unwrap(), window, step: u32::from(step), data: None };
-                self.say(device, Command::Ack { user: user(), device: device_id(device), ack });
+                self.say(device, Command::Ack { user: user(), by: self.by(device), ack });
             }
             Step::Dismiss { device, id } => self.dismiss(device, id),
             Step::Withdraw { id } => {

@@ -1,6 +1,6 @@
 //! An owner that says later, or never, what it has committed, and its edges: their shared world, for random failovers. What may never happen is asserted on the way.
 
-use engage::ledger::command::{Attach, Departure, Greeting, Visibility};
+use engage::ledger::command::{Attach, By, Departure, Greeting, Visibility};
 use engage::ledger::effect::Action;
 use engage::ledger::ids::{ConnectionId, EdgeId, UserId, WindowId};
 use engage::ledger::outcome::{Outcome, What};
@@ -281,6 +281,11 @@ impl World {
         }
     }
 
+    /// Whoever says something now on this device.
+    pub fn by(&self, device: u8) -> By {
+        By { device: device_id(device), connection: self.edges.current(device) }
+    }
+
     fn ask(&mut self, connection: ConnectionId, number: u64, command: Command) {
         let is_dismiss = matches!(command, Command::Dismiss { .. });
         let applied = self.apply(command);
@@ -299,7 +304,7 @@ impl World {
         let Some(shown) = line.screen.keys().find(|shown| number(&shown.0) == id).cloned() else { return };
         line.screen.remove(&shown);
         let key = key_of(&shown);
-        self.say(device, Command::Dismiss { user: user(), device: device_id(device), id: key.id, window: key.window });
+        self.say(device, Command::Dismiss { user: user(), by: self.by(device), id: key.id, window: key.window });
     }
 
     pub fn show(&mut self, device: u8, visibility: Visibility) {

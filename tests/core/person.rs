@@ -1,7 +1,7 @@
 //! A ledger with one person, driven in the words of the contract: each call gives what the connections were told, as short lines.
 
 use bytes::Bytes;
-use engage::ledger::command::{Ack, Attach, Departure, Greeting, Key, Visibility};
+use engage::ledger::command::{Ack, Attach, By, Departure, Greeting, Key, Visibility};
 use engage::ledger::effect::{Action, CloseReason, Effect};
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use engage::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId, WindowId};
@@ -213,14 +213,29 @@ impl Person {
         self.ack_with(device, ack)
     }
 
+    /// Whoever says something on the last connection of this device.
+    pub fn by(&self, device: &str) -> By {
+        By { device: DeviceId::parse(device).unwrap(), connection: self.current.get(device).copied() }
+    }
+
     pub fn ack_with(&mut self, device: &str, ack: Ack) -> (AckReply, Vec<String>) {
-        let applied = self.apply(Command::Ack { user: self.user.clone(), device: DeviceId::parse(device).unwrap(), ack });
+        let by = self.by(device);
+        self.ack_by(by, ack)
+    }
+
+    pub fn ack_by(&mut self, by: By, ack: Ack) -> (AckReply, Vec<String>) {
+        let applied = self.apply(Command::Ack { user: self.user.clone(), by, ack });
         self.answered(applied)
     }
 
     pub fn dismiss(&mut self, device: &str, id: &str) -> (AckReply, Vec<String>) {
+        let by = self.by(device);
+        self.dismiss_by(by, id)
+    }
+
+    pub fn dismiss_by(&mut self, by: By, id: &str) -> (AckReply, Vec<String>) {
         let Key { id, window } = self.key(id);
-        let applied = self.apply(Command::Dismiss { user: self.user.clone(), device: DeviceId::parse(device).unwrap(), id, window });
+        let applied = self.apply(Command::Dismiss { user: self.user.clone(), by, id, window });
         self.answered(applied)
     }
 

@@ -2,7 +2,7 @@
 //! with the guarantees.
 
 use bytes::Bytes;
-use engage::ledger::command::{Ack, Attach, Departure, Greeting, Key, Visibility};
+use engage::ledger::command::{Ack, Attach, By, Departure, Greeting, Key, Visibility};
 use engage::ledger::effect::Action;
 use engage::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use engage::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId, WindowId};
@@ -167,7 +167,7 @@ impl World {
             }
             Step::Ack { user, device, id, step } => {
                 let Some(ack) = self.ack(user, id, step) else { return Vec::new() };
-                vec![self.answer(user, device, Command::Ack { user: user_id(user), device: device_id(device), ack })]
+                vec![self.answer(user, device, Command::Ack { user: user_id(user), by: By::posted(device_id(device)), ack })]
             }
             Step::Dismiss { user, device, id } => {
                 let Some(window) = self.windows.get(&(user, id)).copied() else { return Vec::new() };
@@ -176,7 +176,7 @@ impl World {
                 if let Some(screen) = self.live.get(&(user, device)).and_then(|connection| self.screens.get_mut(connection)) {
                     screen.remove(&(id.to_string(), window));
                 }
-                vec![self.answer(user, device, Command::Dismiss { user: user_id(user), device: device_id(device), id, window })]
+                vec![self.answer(user, device, Command::Dismiss { user: user_id(user), by: By::posted(device_id(device)), id, window })]
             }
             Step::Withdraw { user, id } => {
                 vec![self.apply(Command::Withdraw { user: user_id(user), id: EngagementId::parse(&format!("e{id}")).unwrap() })]

@@ -2,7 +2,7 @@
 
 use crate::person::*;
 use bytes::Bytes;
-use engage::ledger::command::{Ack, Attach, Departure, Greeting, Key, Visibility};
+use engage::ledger::command::{Ack, Attach, By, Departure, Greeting, Key, Visibility};
 use engage::ledger::effect::{Action, CloseReason, Effect, WithdrawReason};
 use engage::ledger::engagement::{Engagement, Payload, Scope};
 use engage::ledger::ids::{DeviceId, EngagementId, ShardId, WindowId};
@@ -161,8 +161,8 @@ fn every_call_travels() {
     let departure = Departure::Closed;
     travels(&Command::Detach { user: user.clone(), device: device.clone(), connection, departure });
     travels(&Command::Visible { user: user.clone(), device: device.clone(), connection, visibility: Visibility::Visible });
-    travels(&Command::Ack { user: user.clone(), device: device.clone(), ack: Ack { id: id(), window: window(), step: 0, data: None } });
-    travels(&Command::Dismiss { user: user.clone(), device: device.clone(), id: id(), window: window() });
+    travels(&Command::Ack { user: user.clone(), by: By::posted(device.clone()), ack: Ack { id: id(), window: window(), step: 0, data: None } });
+    travels(&Command::Dismiss { user: user.clone(), by: By::posted(device.clone()), id: id(), window: window() });
     travels(&Command::Withdraw { user: user.clone(), id: id() });
     travels(&Command::Forget { user: user.clone() });
     travels(&Command::Notice { user, id: id(), device: Some(device), outcome: NoticeOutcome::Seen });

@@ -7,7 +7,7 @@ use crate::actors::live::{Live, not_now};
 use crate::actors::step::Step;
 use crate::actors::work::{Arrival, Asker, AttachWord, Call, Notice, Poster, Work};
 use crate::clock;
-use crate::ledger::command::{Departure, Greeting, Key, Visibility};
+use crate::ledger::command::{By, Departure, Greeting, Key, Visibility};
 use crate::ledger::ids::{ConnectionId, DeviceId, EngagementId};
 use crate::ledger::outcome::{NoticeOutcome, Reason};
 use crate::ledger::reply::{Ended, Reply, State};
@@ -52,17 +52,18 @@ impl User {
     pub(super) fn said(&mut self, attempt: Attempt, said: Vec<Said>) {
         let Some(live) = self.live.of_attempt(attempt) else { return };
         let device = live.device.clone();
+        let by = By { device: device.clone(), connection: Some(attempt.connection) };
         let mut step = Step::default();
         for said in said {
             let user = self.user.clone();
             match said {
                 Said::Ack { ack, number } => {
                     let asker = Asker::Device { attempt, device: device.clone(), number };
-                    self.ask(&mut step, Work { command: Command::Ack { user, device: device.clone(), ack }, asker });
+                    self.ask(&mut step, Work { command: Command::Ack { user, by: by.clone(), ack }, asker });
                 }
                 Said::Dismiss { key: Key { id, window }, number } => {
                     let asker = Asker::Device { attempt, device: device.clone(), number };
-                    self.ask(&mut step, Work { command: Command::Dismiss { user, device: device.clone(), id, window }, asker });
+                    self.ask(&mut step, Work { command: Command::Dismiss { user, by: by.clone(), id, window }, asker });
                 }
                 Said::Visible(visibility) => self.show(attempt.connection, visibility),
                 Said::Seen(id) => self.seen(&device, id),
@@ -128,8 +129,8 @@ impl User {
             return self.queue.push_back(Work { command, asker: Asker::Nobody });
         }
         let device = match &command {
-            Command::Ack { device, .. } => Some(Poster { device: device.clone(), is_dismiss: false }),
-            Command::Dismiss { device, .. } => Some(Poster { device: device.clone(), is_dismiss: true }),
+            Command::Ack { by, .. } => Some(Poster { device: by.device.clone(), is_dismiss: false }),
+            Command::Dismiss { by, .. } => Some(Poster { device: by.device.clone(), is_dismiss: true }),
             _ => None,
         };
         self.queue.push_back(Work { command, asker: Asker::Call { device, answer } });
