@@ -15,6 +15,7 @@ mod socket;
 mod frames;
 mod said;
 mod publisher;
+mod letterbox;
 mod body;
 mod waits;
 mod tally;
