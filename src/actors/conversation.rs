@@ -36,8 +36,17 @@ pub struct Conversation {
     open: OpenLine,
     /// What the token of the upgrade said; until the hello, which is all it is for.
     bearer: Option<Claims>,
+    /// A hello, and what came in one frame with it. It counts once nothing more is there to be read: from a node that stood still, a client may have gone to another long since, and
+    /// its old hello must not replace the new one.
+    greeting: Option<Greeting>,
     attached: Option<Attached>,
     bucket: Bucket,
+}
+
+/// See [`Conversation`].
+struct Greeting {
+    hello: Hello,
+    rest: Vec<Result<ClientMessage, Refusal>>,
 }
 
 impl Conversation {
@@ -45,7 +54,7 @@ impl Conversation {
     #[must_use]
     pub fn new(edge: Arc<Edge>, open: OpenLine, bearer: Option<Claims>) -> Conversation {
         let bucket = Bucket::new(edge.limits.messages_per_second, clock::monotonic_ms());
-        Conversation { edge, open, bearer, attached: None, bucket }
+        Conversation { edge, open, bearer, greeting: None, attached: None, bucket }
     }
 
     /// The most bytes that a frame of a client may have.
@@ -68,6 +77,7 @@ impl Conversation {
     /// A text frame came.
     pub fn text(&mut self, text: &str) {
         self.heard();
+        self.greet();
         // Until the client has heard of the end, what it says means nothing.
         if !self.is_closing() {
             self.messages(text);
@@ -90,6 +100,7 @@ impl Conversation {
 
     /// What goes out next.
     pub fn poll_next(&mut self, task: &mut Context<'_>) -> Poll<Outgoing> {
+        self.greet();
         self.open.poll_next(task)
     }
 
@@ -109,12 +120,30 @@ impl Conversation {
         let mut messages = messages.into_iter();
         if self.attached.is_none() {
             match messages.next() {
-                Some(Ok(ClientMessage::Hello(hello))) => self.hello(*hello),
+                Some(Ok(ClientMessage::Hello(hello))) => {
+                    self.greeting = Some(Greeting { hello: *hello, rest: messages.collect() });
+                    self.line().wake();
+                    return;
+                }
                 Some(Ok(_)) => return self.refuse(&Refusal::new(Code::BadMessage, "a hello must come first")),
                 Some(Err(refusal)) => return self.refuse(&Refusal { code: Code::BadMessage, ..refusal }),
                 None => return,
             }
         }
+        self.take(messages);
+    }
+
+    /// Takes the hello up, if one waits.
+    fn greet(&mut self) {
+        let Some(Greeting { hello, rest }) = self.greeting.take() else { return };
+        if self.is_closing() {
+            return;
+        }
+        self.hello(hello);
+        self.take(rest);
+    }
+
+    fn take(&mut self, messages: impl IntoIterator<Item = Result<ClientMessage, Refusal>>) {
         let mut answers = Batch::default();
         let mut heard = Vec::new();
         for message in messages {

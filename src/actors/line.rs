@@ -159,6 +159,11 @@ impl Line {
         }
     }
 
+    /// Lets the writer look again, once what has come is read.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// What is due at this time, if anything.
     #[must_use]
     pub fn due(&self, now_ms: u64, wall_ms: u64) -> Option<Due> {

@@ -48,6 +48,7 @@ mod machine;
 mod seldom;
 mod wire;
 mod sending;
+mod postpone;
 mod network;
 mod snapshot_sender;
 mod seat;

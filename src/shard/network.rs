@@ -4,8 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::Stream;
+use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::stream_append_sequential;
 use openraft::network::{Backoff, RPCOption};
+use openraft::raft::StreamAppendResult;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::raft::{TransferLeaderRequest, TransferLeaderResponse};
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
@@ -13,11 +17,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
+use super::postpone::Postponed;
 use super::seldom::Seldom;
 use super::sending::Sending;
 use super::snapshot_data::SnapshotData;
 use super::snapshot_sender::SnapshotSender;
-use super::types::{Node, TypeConfig, Vote, group_name};
+use super::types::{META_GROUP, Node, TypeConfig, Vote, group_name};
 use super::wire::{self, Kind, Refusal};
 use crate::ledger::ids::ShardId;
 use crate::ports::peers::{Lane, NodeId, PeerError, Peers, Service};
@@ -26,6 +31,9 @@ use crate::ports::peers::{Lane, NodeId, PeerError, Peers, Service};
 const BACKOFF: Duration = Duration::from_millis(50);
 /// Appends that carry entries wait that many times longer than a heartbeat: a slow disk over there is no reason to send them twice.
 const PATIENCE: u32 = 4;
+
+/// A follower's answers to appends.
+type Answers<'a> = BoxStream<'a, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>;
 
 /// The network of one group.
 #[derive(Clone)]
@@ -108,6 +116,17 @@ impl RaftNetworkV2<TypeConfig> for Client {
     ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
         let patience = if rpc.entries.is_empty() { 1 } else { PATIENCE };
         self.ask(Kind::Append, &rpc, option.hard_ttl() * patience).await
+    }
+
+    fn stream_append<'s, S>(&'s mut self, input: S, option: RPCOption) -> BoxFuture<'s, Result<Answers<'s>, RPCError<TypeConfig>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        // What the meta group has committed is waited for everywhere.
+        if self.network.group == META_GROUP {
+            return stream_append_sequential(self, input, option);
+        }
+        stream_append_sequential(self, Postponed::new(input), option)
     }
 
     async fn vote(&mut self, rpc: VoteRequest<TypeConfig>, option: RPCOption) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {

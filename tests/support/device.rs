@@ -117,6 +117,13 @@ impl Device {
     }
 
     /// Sends any WebSocket message.
+    /// Sends a message and a Close frame in one segment.
+    pub async fn send_and_close(&mut self, message: &Value) {
+        self.socket.feed(Message::text(message.to_string())).await.unwrap();
+        self.socket.feed(Message::Close(None)).await.unwrap();
+        self.socket.flush().await.unwrap();
+    }
+
     pub async fn send_raw(&mut self, message: Message) {
         self.try_send_raw(message).await.expect("the connection takes it");
     }

@@ -67,6 +67,19 @@ async fn a_second_connection_of_a_device_replaces_the_first() {
 }
 
 #[tokio::test]
+async fn a_hello_whose_client_has_left_again_replaces_nobody() {
+    let user = fresh("user");
+    let mut present = Device::connect_idle(common(), &user, "d1").await;
+    for _ in 0..10 {
+        let mut left = Device::open(common()).await;
+        // As a node finds it that stood still meanwhile.
+        left.send_and_close(&Hello::new(&user, "d1").message()).await;
+        left.expect_closed(1005).await;
+    }
+    present.assert_silent().await;
+}
+
+#[tokio::test]
 async fn a_user_has_no_more_connections_than_configured() {
     let (api, user) = (Api::publisher(strict()), fresh("user"));
     let queued = api.queue_plain(&user, "x").await;
