@@ -1,31 +1,27 @@
 //! The job `commit`: commands through the ledger of real nodes, and no socket of any client. The nodes stand in this process, with their logs on disk and their links over
 //! loopback, so that what is counted is a commit and nothing else.
 
-use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 
 use super::BenchError;
+use super::inside::{Inside, ask};
 use super::options::{Options, Own, Place};
 use super::report::Report;
 use super::resources;
 use super::run::{Show, Stage, user_name};
 use super::waits::Waits;
 use crate::clock;
-use crate::config::Config;
 use crate::ledger::Command;
 use crate::ledger::command::{Ack, By};
 use crate::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use crate::ledger::ids::{DeviceId, EngagementId, UserId};
 use crate::ledger::reply::{AckReply, PublishReply, Reply};
-use crate::node::Node;
-use crate::ports::{Propose, Read};
+use crate::ports::Propose;
 use crate::shard::Shards;
 
 /// Steps of the survey that every user acks.
@@ -36,41 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(options: &Options, show: Show<'_>) -> Result<Report, BenchError> {
-    let Place::Own(own) = options.place else { return Err(BenchError::NeedsOwnNodes { job: "commit" }) };
-    let folder = tempfile::Builder::new().prefix("engage-bench-").tempdir().map_err(BenchError::Folder)?;
+    let Place::Own(own) = options.place else { return Err(BenchError::NeedsOwnNodes { job: options.job.name() }) };
     show(Stage::Say(format!("starting {} nodes in this process", own.node_count)));
-    let nodes = start(own, folder.path()).await?;
-    let load = Arc::new(Load::prepare(&nodes, options, show).await?);
+    let inside = Inside::start(own, "").await?;
+    let load = Arc::new(Load::prepare(&inside, options, show).await?);
     let report = load.measure(own, options, show).await;
-    for node in nodes {
-        node.stop().await;
-    }
+    inside.stop().await;
     Ok(report)
-}
-
-async fn start(own: Own, folder: &Path) -> Result<Vec<Node>, BenchError> {
-    let secret = "a secret of nodes that live as long as a bench does";
-    let mut nodes: Vec<Node> = Vec::new();
-    for number in 1..=own.node_count {
-        let storage = if own.is_durable { "disk" } else { "memory" };
-        let mut text = String::new();
-        let _ = write!(
-            text,
-            "[node]\nname = \"n{number}\"\ndata_dir = {}\nstorage = \"{storage}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [cluster]\nlisten = \"127.0.0.1:0\"\nsecret = \"{secret}\"\nshards = {}\n[auth]\njwt_secret = \"{secret}\"\n",
-            serde_json::json!(folder.join(format!("n{number}")).to_string_lossy()),
-            own.shard_count,
-        );
-        let path = folder.join(format!("n{number}.toml"));
-        std::fs::write(&path, text).map_err(|error| BenchError::Write { path: path.clone(), error })?;
-        let nothing: [(&str, &str); 0] = [];
-        let config = Config::load_from(Some(&path), nothing)?;
-        nodes.push(match nodes.first() {
-            None => Node::start(config).await?,
-            Some(first) => Node::join(config, &first.cluster_address().to_string(), |_| ()).await?,
-        });
-    }
-    Ok(nodes)
 }
 
 /// One user's survey, on the node that owns the user.
@@ -100,14 +68,14 @@ struct Load {
 const HISTOGRAMS: u64 = 8;
 
 impl Load {
-    async fn prepare(nodes: &[Node], options: &Options, show: Show<'_>) -> Result<Load, BenchError> {
-        let (survey, owners) = (survey(options.payload_bytes), owners(nodes).await?);
+    async fn prepare(inside: &Inside, options: &Options, show: Show<'_>) -> Result<Load, BenchError> {
+        let survey = survey(options.payload_bytes);
         let mut seats = Vec::with_capacity(options.user_count);
         let users: Vec<UserId> = (0..options.user_count).map(|number| UserId::parse(&user_name(number)).expect("it is an id")).collect();
         for some in users.chunks(AT_ONCE) {
             let mut answers = Vec::new();
             for user in some {
-                let owner = Arc::clone(&owners[usize::from(nodes[0].shards().shard_of(user).0)]);
+                let owner = Arc::clone(inside.owner_of(user));
                 let command = Command::Publish { user: user.clone(), engagement: Arc::clone(&survey) };
                 answers.push((user, Arc::clone(&owner), ask(&owner, command)));
             }
@@ -207,38 +175,6 @@ impl Load {
             self.waits[place].lock().unwrap_or_else(PoisonError::into_inner).note(now - from, now - sent);
         }
     }
-}
-
-/// The owner of each shard, once all shards are on all nodes and their leaders spread over them.
-async fn owners(nodes: &[Node]) -> Result<Vec<Arc<Shards>>, BenchError> {
-    let give_up = clock::monotonic() + PATIENCE;
-    let shard_count = usize::from(nodes[0].shards().shard_count());
-    let least = shard_count / nodes.len();
-    loop {
-        let mut owners = vec![None; shard_count];
-        let mut is_even = true;
-        for node in nodes {
-            let owned = node.shards().status().into_iter().filter(|status| status.is_owner && status.voters.len() == nodes.len());
-            let owned: Vec<usize> = owned.map(|status| usize::from(status.shard.0)).collect();
-            is_even &= owned.len() >= least;
-            owned.into_iter().for_each(|shard| owners[shard] = Some(Arc::clone(node.shards())));
-        }
-        if is_even && let Some(owners) = owners.into_iter().collect() {
-            return Ok(owners);
-        }
-        if clock::monotonic() >= give_up {
-            return Err(BenchError::TooSlow { what: "the spreading of the shards", seconds: PATIENCE.as_secs() });
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// A reply; nothing, where the command was not applied.
-fn ask(owner: &Arc<Shards>, command: Command) -> oneshot::Receiver<Option<Reply>> {
-    let (sender, receiver) = oneshot::channel();
-    let done = move |result: Result<crate::ledger::Applied, _>| drop(sender.send(result.ok().map(|applied| applied.reply)));
-    owner.propose(command, Box::new(done));
-    receiver
 }
 
 fn survey(payload_bytes: usize) -> Arc<Engagement> {

@@ -33,8 +33,10 @@ pub enum BenchError {
     ThreadEnded,
     #[error("{} can't be written: {error}", path.display())]
     Write { path: PathBuf, error: io::Error },
-    #[error("a node of the job commit: {0}")]
+    #[error("this system does not tell what a process takes; hint: it is read from /proc, as Linux has it")]
+    NoMemoryFigures,
+    #[error("a node in this process: {0}")]
     Node(#[from] crate::node::NodeError),
-    #[error("a node of the job commit: {0}")]
+    #[error("a node in this process: {0}")]
     Config(#[from] crate::config::ConfigError),
 }

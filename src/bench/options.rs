@@ -16,6 +16,10 @@ pub enum Job {
     Recover,
     /// Commits of the ledger alone, without sockets of clients.
     Commit,
+    /// Users who are not connected: memory of each, and what stays of them.
+    Absent,
+    /// What a command costs as users, shards and nodes become more.
+    Growth,
     /// Owners are killed under load.
     Failover,
 }
@@ -29,6 +33,8 @@ impl Job {
             Job::Deliver => "deliver",
             Job::Recover => "recover",
             Job::Commit => "commit",
+            Job::Absent => "absent",
+            Job::Growth => "growth",
             Job::Failover => "failover",
         }
     }
@@ -69,8 +75,10 @@ pub struct Options {
     pub payload_bytes: usize,
     /// Publishes that go in one request at most.
     pub batch_count: usize,
-    /// What waits for each user of `recover`.
+    /// What waits for each user of `recover` and `absent`.
     pub waiting_count: usize,
+    /// Deliveries that each user of `absent` has settled.
+    pub settled_count: usize,
     /// Kills of `failover`.
     pub kill_count: usize,
     /// Commands under way at once in `commit`.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::ground::Ground;
 use super::options::{Job, Options, Place};
 use super::report::Report;
-use super::{BenchError, commit, deliver, failover, idle, plot, recover};
+use super::{BenchError, absent, commit, deliver, failover, growth, idle, plot, recover};
 use crate::fleet;
 
 /// How far a run is.
@@ -36,8 +36,11 @@ pub async fn run(options: &Options, show: Show<'_>) -> Result<Report, BenchError
     if options.job == Job::Failover && matches!(options.place, Place::Given { .. }) {
         return Err(BenchError::NeedsOwnNodes { job: options.job.name() });
     }
-    if options.job == Job::Commit {
-        return commit::run(options, show).await;
+    match options.job {
+        Job::Commit => return commit::run(options, show).await,
+        Job::Absent => return absent::run(options, show).await,
+        Job::Growth => return growth::run(options, show).await,
+        Job::Idle | Job::Deliver | Job::Recover | Job::Failover => {}
     }
     let ground = Ground::lay(options, &|progress| show(Stage::Nodes(progress))).await?;
     match options.job {
@@ -45,7 +48,7 @@ pub async fn run(options: &Options, show: Show<'_>) -> Result<Report, BenchError
         Job::Deliver => deliver::run(&ground, options, show).await,
         Job::Recover => recover::run(&ground, options, show).await,
         Job::Failover => failover::run(&ground, options, show).await,
-        Job::Commit => unreachable!("it was run above"),
+        Job::Commit | Job::Absent | Job::Growth => unreachable!("it was run above"),
     }
 }
 

@@ -26,15 +26,15 @@ pub(super) struct Bench {
     /// What is measured
     #[arg(value_enum)]
     job: JobName,
-    /// Users, each with one device [default: 1000; idle, recover and failover 10000]
+    /// Users, each with one device [default: 1000; idle, recover and failover 10000; absent 100000, growth up to 1000000]
     #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
     users: Option<usize>,
-    /// Nodes that are started
-    #[arg(long, default_value_t = 3, value_parser = RangedU64ValueParser::<usize>::new().range(1..=9))]
-    nodes: usize,
-    /// Shards of the nodes that are started
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    shards: u16,
+    /// Nodes that are started [default: 3; absent 1, growth up to 5]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..=9))]
+    nodes: Option<usize>,
+    /// Shards of the nodes that are started [default: 16; growth up to 64]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    shards: Option<u16>,
     /// Threads of each started node for connections, and as many for its shards; 0: one for each core
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
     node_threads: u16,
@@ -56,9 +56,12 @@ pub(super) struct Bench {
     /// Publishes that go in one request at most, where so many wait
     #[arg(long, default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000))]
     batch: usize,
-    /// What waits for each user of `recover`
+    /// What waits for each user of `recover` and `absent`
     #[arg(long, default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     waiting: usize,
+    /// Deliveries that each user of `absent` has settled
+    #[arg(long, default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(0..=4_000))]
+    settled: usize,
     /// Kills of `failover`
     #[arg(long, default_value_t = 6, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
     kills: usize,
@@ -91,6 +94,10 @@ enum JobName {
     Recover,
     /// Commits of the ledger, without sockets of clients
     Commit,
+    /// Users who are not connected: the memory of each, and what is left when they are forgotten
+    Absent,
+    /// What a command costs in CPU as users, shards and nodes become more: runs of `commit`, one after the other
+    Growth,
     /// Owners are killed under load
     Failover,
 }
@@ -124,15 +131,22 @@ impl Bench {
             JobName::Deliver => Job::Deliver,
             JobName::Recover => Job::Recover,
             JobName::Commit => Job::Commit,
+            JobName::Absent => Job::Absent,
+            JobName::Growth => Job::Growth,
             JobName::Failover => Job::Failover,
         };
         if self.rate.is_some_and(|rate| !(0.1..=1_000_000.0).contains(&rate)) {
             bail!("--rate is out of range; hint: 0.1 to 1000000 per second");
         }
-        let user_count = self.users.unwrap_or(if matches!(job, Job::Deliver) { 1_000 } else { 10_000 });
+        let user_count = self.users.unwrap_or(match job {
+            Job::Deliver => 1_000,
+            Job::Absent => 100_000,
+            Job::Growth => 1_000_000,
+            Job::Idle | Job::Recover | Job::Commit | Job::Failover => 10_000,
+        });
         Ok(Options {
             job,
-            place: self.place()?,
+            place: self.place(job)?,
             user_count,
             span: self.span.duration(),
             warm_up: self.warm_up.duration(),
@@ -140,20 +154,22 @@ impl Bench {
             payload_bytes: self.payload,
             batch_count: self.batch,
             waiting_count: self.waiting,
+            settled_count: self.settled,
             kill_count: self.kills,
             writer_count: self.writers,
             thread_count: self.threads,
         })
     }
 
-    fn place(&self) -> anyhow::Result<Place> {
+    fn place(&self, job: Job) -> anyhow::Result<Place> {
         if !self.target.is_given() {
-            return Ok(Place::Own(Own {
-                node_count: self.nodes,
-                shard_count: self.shards,
-                thread_count: self.node_threads,
-                is_durable: !self.memory,
-            }));
+            let (nodes, shards) = match job {
+                Job::Absent => (1, 16),
+                Job::Growth => (5, 64),
+                Job::Idle | Job::Deliver | Job::Recover | Job::Commit | Job::Failover => (3, 16),
+            };
+            let (node_count, shard_count) = (self.nodes.unwrap_or(nodes), self.shards.unwrap_or(shards));
+            return Ok(Place::Own(Own { node_count, shard_count, thread_count: self.node_threads, is_durable: !self.memory }));
         }
         let api = self.target.api(Need::Admin)?;
         let urls = std::iter::once(api.url().to_owned()).chain(self.also.iter().cloned());

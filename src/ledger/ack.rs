@@ -20,7 +20,7 @@ impl User {
             return self.answer_settled(context, device, &key, ack.step);
         };
         let delivery = self.replay.get(index);
-        let steps = delivery.engagement.steps;
+        let steps = delivery.content.steps();
         let Some(step) = u8::try_from(ack.step).ok().filter(|step| *step <= steps) else {
             return AckReply::OutOfRange { id: key.id, window: key.window, steps };
         };
@@ -53,9 +53,9 @@ impl User {
 
     fn tell_progress(&self, context: &mut Context<'_>, index: usize, by: &By) {
         let delivery = self.replay.get(index);
-        for holder in &delivery.holders {
+        for holder in delivery.holders() {
             if let Some(connection) = self.devices.connection_to_tell(&holder.device, Some(by)) {
-                let (id, window, step, data) = (delivery.id().clone(), delivery.window, u32::from(delivery.step), delivery.data.clone());
+                let (id, window, step, data) = (delivery.id(), delivery.window, u32::from(delivery.step), delivery.data().cloned());
                 context.tell(connection, Action::Progress { id, window, step, data });
             }
         }
@@ -68,7 +68,7 @@ impl User {
             Some(record) if step > u32::from(record.steps) => {
                 AckReply::OutOfRange { id: key.id.clone(), window: key.window, steps: record.steps }
             }
-            Some(record) => AckReply::Confirm(confirm_settled(context, record, device)),
+            Some(record) => AckReply::Confirm(confirm_settled(context, &record, device)),
         }
     }
 
@@ -80,7 +80,7 @@ impl User {
             return self.answer_settled(context, device, &key, 0);
         };
         let delivery = self.replay.get(index);
-        let reply = match delivery.engagement.snooze {
+        let reply = match delivery.content.snooze() {
             None => {
                 let mut answer = confirm(context, delivery, State::Dismissed);
                 answer.yours = true;
@@ -103,8 +103,8 @@ impl User {
     /// Nobody holds a snoozed delivery; others than the one that snoozed it are told.
     fn put_off(&mut self, context: &mut Context<'_>, index: usize, by: &By) {
         let delivery = self.replay.get_mut(index);
-        let (id, window) = (delivery.id().clone(), delivery.window);
-        for holder in delivery.holders.clone() {
+        let (id, window) = (delivery.id(), delivery.window);
+        for holder in delivery.holders().to_vec() {
             match self.devices.connection_to_tell(&holder.device, Some(by)) {
                 None if holder.device == by.device => delivery.release(&holder.device),
                 None => delivery.part_from(&holder.device),
@@ -120,10 +120,10 @@ impl User {
 
 fn confirm(context: &Context<'_>, delivery: &Delivery, state: State) -> Confirm {
     Confirm {
-        id: delivery.id().clone(),
+        id: delivery.id(),
         window: delivery.window,
         step: u32::from(delivery.step),
-        steps: delivery.engagement.steps,
+        steps: delivery.content.steps(),
         state,
         yours: false,
         at: context.at,

@@ -1,5 +1,6 @@
 //! What a command brings to a user: its time and the settings, and where effects and outcomes go.
 
+use super::content::Lately;
 use super::delivery::Delivery;
 use super::effect::{Action, Effect};
 use super::ids::{ConnectionId, DeviceId, EngagementId, UserId, WindowId};
@@ -16,6 +17,8 @@ pub(super) struct Context<'a> {
     pub last_window: &'a mut WindowId,
     pub outcomes: &'a mut OutcomeLog,
     pub effects: &'a mut Vec<Effect>,
+    /// What is kept once, though it is published to many.
+    pub lately: &'a mut Lately,
     /// What the shard's ledger may still grow by, in bytes.
     pub bytes_left: u64,
 }
@@ -33,9 +36,9 @@ impl About {
     /// About a delivery, as it stands, on its own device or on `device`.
     pub fn delivery(delivery: &Delivery, device: Option<&DeviceId>) -> About {
         About {
-            id: delivery.id().clone(),
+            id: delivery.id(),
             window: Some(delivery.window),
-            device: device.or(delivery.device.as_ref()).cloned(),
+            device: device.or(delivery.device()).cloned(),
             step: u32::from(delivery.step),
             reason: None,
         }

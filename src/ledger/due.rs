@@ -19,7 +19,7 @@ impl User {
         for device in &gone {
             self.drop_device(device);
         }
-        let is_spared = |delivery: &Delivery| mutant!(HeldNeverExpires) && !delivery.holders.is_empty();
+        let is_spared = |delivery: &Delivery| mutant!(HeldNeverExpires) && !delivery.holders().is_empty();
         while let Some(index) = self.replay.position(|delivery| delivery.expires_at <= at && !is_spared(delivery)) {
             let reason = self.replay.get(index).expiry_reason();
             self.settle(context, index, Ending::because(State::Expired, reason));
@@ -40,7 +40,7 @@ impl User {
             let reason = spread.expiry_reason();
             spread.ended = Some((State::Expired, reason));
             if !spread.has_deliveries {
-                let (id, window) = (spread.engagement.id.clone(), Some(spread.window));
+                let (id, window) = (spread.content.id(), Some(spread.window));
                 context.report(What::Expired, About { id, window, device: None, step: 0, reason: Some(reason) });
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::command::Command;
+use super::content::Lately;
 use super::context::{About, Context};
 use super::effect::Effect;
 use super::expiry::Expiry;
@@ -27,6 +28,8 @@ pub struct Ledger {
     pub(super) last_window: WindowId,
     pub(super) users: Store,
     pub(super) outcomes: OutcomeLog,
+    /// Derived.
+    pub(super) lately: Lately,
     /// Invariant: holds each user's next due time. Derived.
     pub(super) expiry: Expiry,
     /// Invariant: the users with devices. Derived; so that a takeover need not look at all users.
@@ -99,7 +102,7 @@ impl Ledger {
             Command::Publish { .. } if is_full => Reply::Publish(PublishReply::Full(Bound::Ledger)),
             Command::Publish { engagement, .. } => {
                 self.users.get_or_insert(id);
-                let reply = self.with_user(id, effects, |user, context| user.publish(context, engagement));
+                let reply = self.with_user(id, effects, |user, context| user.publish(context, &engagement));
                 Reply::Publish(reply.expect("the user was just put in"))
             }
             Command::Attach { .. } if is_full => Reply::Attach(AttachReply::Full),
@@ -149,6 +152,7 @@ impl Ledger {
             settings: &self.settings,
             last_window: &mut self.last_window,
             outcomes: &mut self.outcomes,
+            lately: &mut self.lately,
             effects,
             bytes_left: self.settings.ledger_bytes_max.saturating_sub(self.counts.ledger_bytes),
         };
@@ -187,6 +191,7 @@ impl Ledger {
             settings: &self.settings,
             last_window: &mut self.last_window,
             outcomes: &mut self.outcomes,
+            lately: &mut self.lately,
             effects,
             bytes_left: 0,
         });

@@ -33,7 +33,7 @@ impl User {
             match places.iter_mut().find(|place| self.fits(place, delivery, context)) {
                 None => index += 1,
                 // Somebody has the last offer on the screen: the others wait for what comes of it.
-                Some(_) if delivery.is_offered_out() && !delivery.holders.is_empty() => index += 1,
+                Some(_) if delivery.is_offered_out() && !delivery.holders().is_empty() => index += 1,
                 Some(_) if delivery.is_offered_out() => self.settle(context, index, Ending::because(State::Expired, Reason::MaxOffers)),
                 Some(place) => {
                     place.room -= 1;
@@ -71,7 +71,7 @@ impl User {
 
     /// Whether all who were told to take it off the screen are connected, so that the word reaches them. The word to one on a lease may be lost.
     pub fn is_off_other_screens(&self, delivery: &Delivery) -> bool {
-        mutant!(WithdrawNotAwaited) || delivery.former.iter().all(|device| self.devices.get(device).is_none_or(Device::is_attached))
+        mutant!(WithdrawNotAwaited) || delivery.former().iter().all(|device| self.devices.get(device).is_none_or(Device::is_attached))
     }
 
     /// A hidden holder keeps what it holds only until another device is visible.
@@ -81,9 +81,9 @@ impl User {
         }
         let devices = &self.devices;
         for delivery in self.replay.iter_mut().filter(|delivery| delivery.is_for_active()) {
-            let Some(holder) = delivery.holders.first().and_then(|holder| devices.get(&holder.device)) else { continue };
+            let Some(holder) = delivery.holders().first().and_then(|holder| devices.get(&holder.device)) else { continue };
             if holder.is_attached() && !holder.is_in_sight() {
-                let (id, window, at) = (delivery.id().clone(), delivery.window, context.at);
+                let (id, window, at) = (delivery.id(), delivery.window, context.at);
                 if !mutant!(MovedWithoutWithdraw) {
                     context.tell(holder.connection, Action::Withdraw { id, window, reason: WithdrawReason::Moved, at });
                 }
@@ -100,9 +100,9 @@ impl Place {
     }
 
     fn is_target_of(&self, delivery: &Delivery) -> bool {
-        match &delivery.device {
+        match delivery.device() {
             Some(device) => *device == self.device,
-            None if delivery.is_for_active() => self.is_active && delivery.holders.is_empty(),
+            None if delivery.is_for_active() => self.is_active && delivery.holders().is_empty(),
             None => true,
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Replay {
 }
 
 fn order(delivery: &Delivery) -> (i16, u64) {
-    (-i16::from(delivery.engagement.priority), delivery.sequence)
+    (-i16::from(delivery.content.priority()), delivery.sequence)
 }
 
 impl Replay {
@@ -34,7 +34,7 @@ impl Replay {
 
     /// What was acked with the deliveries, in bytes: beside the bound of the replay buffer, within that of the ledger.
     pub fn data_bytes(&self) -> u64 {
-        self.deliveries.iter().filter_map(|delivery| delivery.data.as_ref()).map(|data| data.0.len() as u64).sum()
+        self.deliveries.iter().filter_map(Delivery::data).map(|data| data.0.len() as u64).sum()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Delivery> {
@@ -59,7 +59,7 @@ impl Replay {
 
     /// The deliveries of one engagement id.
     pub fn of<'a>(&'a self, id: &'a EngagementId) -> impl Iterator<Item = &'a Delivery> {
-        self.deliveries.iter().filter(move |delivery| delivery.id() == id)
+        self.deliveries.iter().filter(move |delivery| delivery.is_of(id))
     }
 
     /// The first delivery, in the order of offers, that fits.
@@ -70,22 +70,26 @@ impl Replay {
     pub fn insert(&mut self, delivery: Delivery) {
         self.bytes += delivery.bytes();
         let place = self.deliveries.partition_point(|other| order(other) < order(&delivery));
+        if self.deliveries.len() == self.deliveries.capacity() {
+            // Little more than there is: most of what waits waits for long.
+            self.deliveries.reserve_exact(1 + self.deliveries.len() / 8);
+        }
         self.deliveries.insert(place, delivery);
     }
 
     pub fn remove(&mut self, index: usize) -> Delivery {
         let delivery = self.deliveries.remove(index);
         self.bytes -= delivery.bytes();
-        if self.deliveries.is_empty() {
-            // Most users have nothing waiting most of the time: give the memory back.
-            self.deliveries = Vec::new();
+        // Most users have nothing waiting most of the time: the memory is given back.
+        if self.deliveries.capacity() > 4 + 2 * self.deliveries.len() || self.deliveries.is_empty() {
+            self.deliveries.shrink_to_fit();
         }
         delivery
     }
 
     /// The oldest delivery that nobody holds.
     pub fn oldest_unheld(&self) -> Option<usize> {
-        let unheld = self.deliveries.iter().enumerate().filter(|(_, delivery)| delivery.holders.is_empty());
+        let unheld = self.deliveries.iter().enumerate().filter(|(_, delivery)| delivery.holders().is_empty());
         unheld.min_by_key(|(_, delivery)| delivery.sequence).map(|(index, _)| index)
     }
 
@@ -95,7 +99,7 @@ impl Replay {
 
     /// Whether a device shows something, or may still show it.
     pub fn is_shown_on(&self, device: &DeviceId) -> bool {
-        self.deliveries.iter().any(|delivery| delivery.is_held_by(device) || delivery.former.contains(device))
+        self.deliveries.iter().any(|delivery| delivery.is_held_by(device) || delivery.former().contains(device))
     }
 
     /// A device is gone, with all that it showed.

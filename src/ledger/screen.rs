@@ -55,7 +55,7 @@ impl User {
         let mut held_count = self.replay.iter().filter(|delivery| delivery.is_held_by(&attach.device)).count();
         for index in 0..self.replay.len() {
             let delivery = self.replay.get(index);
-            let Some(holder) = delivery.holders.iter().find(|holder| holder.device == attach.device) else { continue };
+            let Some(holder) = delivery.holders().iter().find(|holder| holder.device == attach.device) else { continue };
             if is_open(attach, delivery) && !mutant!(HeldIsOfferedAgain) {
                 continue;
             }
@@ -89,7 +89,7 @@ impl User {
             self.replay.get_mut(index).part_from(device);
             return withdraw(context, attach.connection, key, WithdrawReason::Moved);
         }
-        let is_moved = delivery.is_for_active() && !delivery.holders.is_empty();
+        let is_moved = delivery.is_for_active() && !delivery.holders().is_empty();
         if is_moved {
             self.move_here(context, index, key);
         }
@@ -108,7 +108,7 @@ impl User {
             return true;
         }
         let is_active = self.devices.active().is_none_or(|active| active.id == attach.device);
-        let holder = delivery.holders.first().and_then(|holder| self.devices.get(&holder.device));
+        let holder = delivery.holders().first().and_then(|holder| self.devices.get(&holder.device));
         // A hidden holder gives way to this device, if that is visible; any other holder keeps it.
         let gives_way =
             holder.is_none_or(|holder| holder.is_attached() && !holder.is_in_sight() && attach.visibility == Visibility::Visible);
@@ -117,7 +117,7 @@ impl User {
 
     /// A hidden holder is told that another device has it.
     fn move_here(&mut self, context: &mut Context<'_>, index: usize, key: &Key) {
-        for holder in self.replay.get(index).holders.clone() {
+        for holder in self.replay.get(index).holders().to_vec() {
             if let Some(connection) = self.devices.connection_of(&holder.device) {
                 withdraw(context, connection, key, WithdrawReason::Moved);
             }
@@ -136,10 +136,10 @@ fn tell_step(context: &mut Context<'_>, connection: ConnectionId, delivery: &Del
     let is_behind = match told {
         Told::Step(told) => step > told,
         // One device at a time has it: while this one was away, nobody is likely to have gone on.
-        Told::Unknown => step > 0 && !delivery.is_for_active() && delivery.device.is_none(),
+        Told::Unknown => step > 0 && !delivery.is_for_active() && delivery.device().is_none(),
     };
     if is_behind {
-        let (id, data) = (delivery.id().clone(), delivery.data.clone());
+        let (id, data) = (delivery.id(), delivery.data().cloned());
         context.tell(connection, Action::Progress { id, window: delivery.window, step, data });
     }
 }

@@ -1,11 +1,9 @@
 //! A ledger as bytes, in chunks, and back. The same ledger gives the same bytes; what can be derived is not in them.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
-use super::engagement::Engagement;
+use super::content::Lately;
 use super::ids::{UserId, WindowId};
 use super::ledger::{Ledger, Share};
 use super::limits::Settings;
@@ -15,7 +13,7 @@ use super::time::{LedgerTime, Millis};
 use super::user::User;
 
 /// The version of the format. A change of any type that a snapshot holds is a new one.
-pub const SNAPSHOT_VERSION: u16 = 2;
+pub const SNAPSHOT_VERSION: u16 = 3;
 
 /// About how large a chunk gets, in bytes.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -122,14 +120,24 @@ impl fmt::Display for SnapshotError {
 impl std::error::Error for SnapshotError {}
 
 /// Puts a ledger together from chunks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Restore {
     ledger: Ledger,
     users_left: u64,
     outcomes_left: u64,
     has_head: bool,
-    /// One copy of each engagement, as it was before the snapshot: a publish to many shares its payload.
-    engagements: BTreeMap<u64, Arc<Engagement>>,
+    /// So that what was published to many is kept once again.
+    lately: Lately,
+}
+
+/// Most engagements that are looked out for while a ledger is restored.
+const LATELY_COUNT: usize = 4_096;
+
+impl Default for Restore {
+    fn default() -> Self {
+        let lately = Lately::with_room(LATELY_COUNT);
+        Restore { ledger: Ledger::default(), users_left: 0, outcomes_left: 0, has_head: false, lately }
+    }
 }
 
 impl Restore {
@@ -178,7 +186,8 @@ impl Restore {
     }
 
     fn take_user(&mut self, id: &UserId, mut user: User) {
-        user.share_engagements(&mut self.engagements);
+        user.share_contents(&mut self.lately);
+        user.settled.reckon_due(self.ledger.settings.window_carry);
         if mutant!(SnapshotForgetsCarried) {
             user.settled.reckon_due(Millis(0));
             user.settled.forget(self.ledger.now, Millis(0));
@@ -203,14 +212,11 @@ impl Restore {
 }
 
 impl User {
-    /// Makes equal engagements one.
-    fn share_engagements(&mut self, known: &mut BTreeMap<u64, Arc<Engagement>>) {
-        let deliveries = self.replay.iter_mut().map(|delivery| &mut delivery.engagement);
-        for engagement in deliveries.chain(self.spreads.iter_mut().map(|spread| &mut spread.engagement)) {
-            let first = known.entry(engagement.fingerprint).or_insert_with(|| Arc::clone(engagement));
-            if *first == *engagement {
-                *engagement = Arc::clone(first);
-            }
+    /// Makes equal contents one.
+    fn share_contents(&mut self, lately: &mut Lately) {
+        let deliveries = self.replay.iter_mut().map(|delivery| &mut delivery.content);
+        for content in deliveries.chain(self.spreads.iter_mut().map(|spread| &mut spread.content)) {
+            *content = lately.share(content.clone());
         }
     }
 }

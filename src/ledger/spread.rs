@@ -1,10 +1,9 @@
 //! Engagements of `scope: "device"`: what every device that connects while the window is open gets a delivery of its own of.
 
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
-use super::delivery::{Delivery, buffered_bytes};
-use super::engagement::Engagement;
+use super::content::Content;
+use super::delivery::{Delivery, Touched, buffered_bytes};
 use super::ids::{DeviceId, EngagementId, WindowId};
 use super::outcome::Reason;
 use super::reply::State;
@@ -14,7 +13,7 @@ use super::time::LedgerTime;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Spread {
     pub sequence: u64,
-    pub engagement: Arc<Engagement>,
+    pub content: Content,
     pub window: WindowId,
     pub published_at: LedgerTime,
     pub closes_at: LedgerTime,
@@ -26,8 +25,12 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    pub fn id(&self) -> &EngagementId {
-        &self.engagement.id
+    pub fn id(&self) -> EngagementId {
+        self.content.id()
+    }
+
+    pub fn is_of(&self, id: &EngagementId) -> bool {
+        self.content.is_of(id)
     }
 
     /// Whether it waits for a first device, and so counts as a delivery itself.
@@ -37,12 +40,13 @@ impl Spread {
 
     /// What it counts in the replay buffer, in bytes: its payload, once for all devices, while further devices may get it.
     pub fn bytes(&self) -> u64 {
-        if self.ended.is_some() { 0 } else { buffered_bytes(&self.engagement) }
+        if self.ended.is_some() { 0 } else { buffered_bytes(&self.content) }
     }
 
     /// The delivery for a device. It keeps the place of its publish.
     pub fn delivery(&self, device: &DeviceId) -> Delivery {
-        Delivery { device: Some(device.clone()), ..self.clone().into_delivery() }
+        let touched = Some(Box::new(Touched::of(device)));
+        Delivery { touched, ..self.clone().into_delivery() }
     }
 
     /// The one delivery for the person.
@@ -50,18 +54,15 @@ impl Spread {
         Delivery {
             sequence: self.sequence,
             window: self.window,
-            device: None,
             published_at: self.published_at,
             closes_at: self.closes_at,
             expires_at: self.expires_at,
-            waits_until: self.engagement.not_before.unwrap_or_default(),
-            engagement: self.engagement,
+            waits_until: self.content.not_before().unwrap_or_default(),
+            content: self.content,
             state: State::Queued,
             step: 0,
-            data: None,
             offers: 0,
-            holders: Vec::new(),
-            former: Vec::new(),
+            touched: None,
         }
     }
 

@@ -27,7 +27,7 @@ impl Default for Store {
 }
 
 fn bucket_of(user: &UserId) -> usize {
-    (xxhash_rust::xxh3::xxh3_64(user.as_str().as_bytes()) >> 32) as usize % BUCKETS
+    (xxhash_rust::xxh3::xxh3_64(user.as_bytes()) >> 32) as usize % BUCKETS
 }
 
 impl Store {

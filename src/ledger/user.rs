@@ -2,8 +2,8 @@
 //! user does stands in `attach`, `screen`, `detach`, `ack`, `offer`, `due` and `user_view`.
 
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
+use super::content::Content;
 use super::context::{About, Context};
 use super::delivery::{Delivery, Ending, buffered_bytes};
 use super::device::Devices;
@@ -12,9 +12,10 @@ use super::engagement::{Engagement, Scope};
 use super::ids::{EngagementId, WindowId};
 use super::limits::Overflow;
 use super::outcome::{Reason, What};
+use super::remembered::Remembered;
 use super::replay::Replay;
 use super::reply::{Bound, Ended, PublishReply, State};
-use super::settled::{Remembered, Settled};
+use super::settled::Settled;
 use super::spread::Spread;
 use super::time::LedgerTime;
 use super::window::Window;
@@ -88,21 +89,22 @@ impl User {
     }
 
     /// Takes a publisher's engagement.
-    pub fn publish(&mut self, context: &mut Context<'_>, engagement: Arc<Engagement>) -> PublishReply {
-        if let Some(known) = self.known(context, &engagement) {
+    pub fn publish(&mut self, context: &mut Context<'_>, engagement: &Engagement) -> PublishReply {
+        if let Some(known) = self.known(context, engagement) {
             let Known { window, state, step, closes_at, fingerprint } = known;
             if mutant!(LastPublishWins)
-                && let Some(index) = self.replay.position(|delivery| *delivery.id() == engagement.id)
+                && let Some(index) = self.replay.position(|delivery| delivery.is_of(&engagement.id))
             {
                 let first = self.replay.remove(index);
-                self.replay.insert(Delivery { engagement: Arc::clone(&engagement), ..first });
+                self.replay.insert(Delivery { content: Content::of(engagement), ..first });
             }
             return match fingerprint {
                 Some(first) if first != engagement.fingerprint => PublishReply::Different { window, state },
                 _ => PublishReply::Duplicate { window, state, step, closes_at },
             };
         }
-        if let Err(bound) = self.make_room_for(context, buffered_bytes(&engagement)) {
+        let content = Content::of(engagement);
+        if let Err(bound) = self.make_room_for(context, buffered_bytes(&content)) {
             return PublishReply::Full(bound);
         }
         let session = self.ensure_window(context);
@@ -110,14 +112,14 @@ impl User {
             Some(length) => Window::open(context.next_window(), context.at, length),
             None => session,
         };
-        self.insert(context, Arc::clone(&engagement), window);
+        self.insert(context, engagement, window, content);
         // Before the answer, so that it says where the delivery stands.
         self.fill(context);
         let state = self.replay.of(&engagement.id).find(|delivery| delivery.window == window.id).map_or(State::Queued, |d| d.state);
         PublishReply::Queued { window: window.id, state, closes_at: window.closes_at }
     }
 
-    fn insert(&mut self, context: &mut Context<'_>, engagement: Arc<Engagement>, window: Window) {
+    fn insert(&mut self, context: &mut Context<'_>, engagement: &Engagement, window: Window, content: Content) {
         self.last_sequence += 1;
         let about = About { id: engagement.id.clone(), window: Some(window.id), device: None, step: 0, reason: None };
         context.report(What::Published, about);
@@ -130,9 +132,9 @@ impl User {
             expires_at: ttl_ends_at.min(window.closes_at),
             has_deliveries: false,
             ended: None,
-            engagement,
+            content: context.lately.share(content),
         };
-        match spread.engagement.scope {
+        match engagement.scope {
             Scope::Device => self.spreads.push(spread),
             Scope::User => self.replay.insert(spread.into_delivery()),
         }
@@ -141,30 +143,31 @@ impl User {
     /// The delivery that a publish of this engagement hits, if there is one.
     fn known(&self, context: &Context<'_>, engagement: &Engagement) -> Option<Known> {
         let id = &engagement.id;
-        if let Some(spread) = self.spreads.iter().find(|spread| spread.id() == id) {
+        if let Some(spread) = self.spreads.iter().find(|spread| spread.is_of(id)) {
             let (state, step) = self.first_of_spread(spread);
-            let fingerprint = Some(spread.engagement.fingerprint);
+            let fingerprint = Some(spread.content.fingerprint());
             return Some(Known { window: spread.window, closes_at: spread.closes_at, state, step, fingerprint });
         }
         if let Some(delivery) = self.replay.of(id).next() {
             let Delivery { window, closes_at, state, step, .. } = *delivery;
-            return Some(Known { window, closes_at, state, step: u32::from(step), fingerprint: Some(delivery.engagement.fingerprint) });
+            return Some(Known { window, closes_at, state, step: u32::from(step), fingerprint: Some(delivery.content.fingerprint()) });
         }
         let carry = context.settings.window_carry;
         // What some devices have seen blocks the whole person, but not the other devices.
-        let is_hit =
-            |record: &&Settled| record.is_blocking(context.at, carry) && (record.scope == Scope::User || engagement.scope == Scope::User);
-        let record = self.settled.of(id).iter().rfind(is_hit)?;
-        let Settled { window, closes_at, state, step, fingerprint, .. } = *record;
-        let is_open = record.is_in_open_window(context.at);
-        Some(Known { window, closes_at, state, step: u32::from(step), fingerprint: is_open.then_some(fingerprint) })
+        let is_hit = |record: &Settled| {
+            record.times.is_blocking(context.at, carry) && (record.scope == Scope::User || engagement.scope == Scope::User)
+        };
+        let Settled { window, times, state, step, fingerprint, .. } = self.settled.of(id).filter(is_hit).last()?;
+        let is_open = times.is_in_open_window(context.at);
+        Some(Known { window, closes_at: times.closes_at, state, step: u32::from(step), fingerprint: is_open.then_some(fingerprint) })
     }
 
     /// State and step of the first device's delivery; the engagement's own where no device got one.
     fn first_of_spread(&self, spread: &Spread) -> (State, u32) {
-        let live = self.replay.of(spread.id()).filter(|delivery| delivery.window == spread.window).map(|d| (d.state, u32::from(d.step)));
-        let settled = self.settled.of(spread.id()).iter().filter(|record| record.window == spread.window);
-        let first = settled.min_by_key(|record| record.settled_at).map(|record| (record.state, u32::from(record.step)));
+        let id = spread.id();
+        let live = self.replay.of(&id).filter(|delivery| delivery.window == spread.window).map(|d| (d.state, u32::from(d.step)));
+        let settled = self.settled.of(&id).filter(|record| record.window == spread.window);
+        let first = settled.min_by_key(|record| record.times.settled_at).map(|record| (record.state, u32::from(record.step)));
         let own = || (spread.ended.map_or(State::Queued, |(state, _)| state), 0);
         first.or_else(|| live.max()).unwrap_or_else(own)
     }
@@ -186,7 +189,7 @@ impl User {
         if context.settings.overflow == Overflow::Reject {
             return Err(full);
         }
-        let droppable: Vec<u64> = self.replay.iter().filter(|delivery| delivery.holders.is_empty()).map(Delivery::bytes).collect();
+        let droppable: Vec<u64> = self.replay.iter().filter(|delivery| delivery.holders().is_empty()).map(Delivery::bytes).collect();
         // What is on a screen stays; if even without all the rest this does not fit, nothing is dropped for it.
         fits(self.buffered_count() - droppable.len() as u64, self.buffered_bytes() - droppable.iter().sum::<u64>())?;
         while fits(self.buffered_count(), self.buffered_bytes()).is_err() {
@@ -214,10 +217,11 @@ impl User {
             let devices: Vec<_> = self.devices.iter().filter(|device| device.is_attached()).map(|device| device.id.clone()).collect();
             for device in devices {
                 let spread = &self.spreads[index];
-                let is_live = self.replay.of(spread.id()).any(|delivery| delivery.device.as_ref() == Some(&device));
+                let id = spread.id();
+                let is_live = self.replay.of(&id).any(|delivery| delivery.device() == Some(&device));
                 let carry = context.settings.window_carry;
-                let is_done = |record: &Settled| record.is_blocking(context.at, carry) && record.device.as_ref() == Some(&device);
-                if is_live || self.settled.of(spread.id()).iter().any(is_done) {
+                let is_done = |record: Settled| record.times.is_blocking(context.at, carry) && record.device.as_ref() == Some(&device);
+                if is_live || self.settled.of(&id).any(is_done) {
                     continue;
                 }
                 let delivery = spread.delivery(&device);
@@ -233,10 +237,10 @@ impl User {
 
     fn insert_spread(&mut self, context: &mut Context<'_>, delivery: Delivery) {
         let room = self.make_room_for(context, delivery.bytes());
-        let (sequence, device) = (delivery.sequence, delivery.device.clone());
+        let (sequence, device) = (delivery.sequence, delivery.device().cloned());
         self.replay.insert(delivery);
         if room.is_err() {
-            let index = self.replay.position(|delivery| delivery.sequence == sequence && delivery.device == device);
+            let index = self.replay.position(|delivery| delivery.sequence == sequence && delivery.device() == device.as_ref());
             let index = index.expect("it was just put in");
             self.settle(context, index, Ending::because(State::Dropped, Reason::BufferFull));
         }
@@ -245,9 +249,9 @@ impl User {
     /// Ends a delivery: tells who holds it, reports it, remembers it.
     pub fn settle(&mut self, context: &mut Context<'_>, index: usize, ending: Ending) {
         let delivery = self.replay.remove(index);
-        for holder in &delivery.holders {
+        for holder in delivery.holders() {
             if let Some(connection) = self.devices.connection_to_tell(&holder.device, ending.by.as_ref()) {
-                let (id, window, at) = (delivery.id().clone(), delivery.window, context.at);
+                let (id, window, at) = (delivery.id(), delivery.window, context.at);
                 context.tell(connection, Action::Withdraw { id, window, reason: withdraw_reason(ending.state), at });
             }
         }
@@ -259,13 +263,13 @@ impl User {
         if !(mutant!(ExpiryNotReported) && ending.state == State::Expired) {
             context.report(settling_outcome(ending.state), about);
         }
-        self.settled.insert(delivery.into_settled(&ending, context.at), context.settings.window_carry);
+        self.settled.insert(&delivery.into_settled(&ending, context.at), context.settings.window_carry);
     }
 
     /// A publisher takes an engagement back. `None`: there is none of that id.
     pub fn withdraw(&mut self, context: &mut Context<'_>, id: &EngagementId) -> Option<Ended> {
         let mut is_withdrawn = false;
-        if let Some(spread) = self.spreads.iter_mut().find(|spread| spread.id() == id && spread.ended.is_none()) {
+        if let Some(spread) = self.spreads.iter_mut().find(|spread| spread.is_of(id) && spread.ended.is_none()) {
             spread.ended = Some((State::Withdrawn, Reason::Publisher));
             is_withdrawn = true;
             if !spread.has_deliveries {
@@ -274,7 +278,7 @@ impl User {
             }
         }
         let mut step = 0;
-        while let Some(index) = self.replay.position(|delivery| delivery.id() == id) {
+        while let Some(index) = self.replay.position(|delivery| delivery.is_of(id)) {
             step = step.max(u32::from(self.replay.get(index).step));
             self.settle(context, index, Ending::because(State::Withdrawn, Reason::Publisher));
             is_withdrawn = true;
@@ -282,10 +286,10 @@ impl User {
         if is_withdrawn {
             return Some(Ended { state: State::Withdrawn, reason: Some(Reason::Publisher), step });
         }
-        if let Some((state, reason)) = self.spreads.iter().find(|spread| spread.id() == id).and_then(|spread| spread.ended) {
+        if let Some((state, reason)) = self.spreads.iter().find(|spread| spread.is_of(id)).and_then(|spread| spread.ended) {
             return Some(Ended { state, reason: Some(reason), step: 0 });
         }
-        let record = self.settled.of(id).iter().max_by_key(|record| (record.sequence, record.settled_at))?;
+        let record = self.settled.of(id).max_by_key(|record| (record.sequence, record.times.settled_at))?;
         Some(Ended { state: record.state, reason: record.reason, step: u32::from(record.step) })
     }
 
@@ -299,7 +303,7 @@ impl User {
             self.settle(context, 0, Ending::because(State::Dropped, Reason::UserForgotten));
         }
         for spread in self.spreads.drain(..).filter(|spread| spread.ended.is_none() && !spread.has_deliveries) {
-            let (id, window) = (spread.id().clone(), Some(spread.window));
+            let (id, window) = (spread.id(), Some(spread.window));
             context.report(What::Dropped, About { id, window, device: None, step: 0, reason: Some(Reason::UserForgotten) });
         }
         *self = User::default();

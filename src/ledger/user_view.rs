@@ -1,6 +1,7 @@
 //! A user as readers see it: plain copies.
 
 use super::command::Visibility;
+use super::content::Content;
 use super::delivery::Delivery;
 use super::engagement::Scope;
 use super::ids::EngagementId;
@@ -29,59 +30,59 @@ impl User {
 
     /// The deliveries of the open windows, in order of publish.
     pub fn delivery_views(&self, at: LedgerTime) -> Vec<DeliveryView> {
-        self.views(at, |record| record.is_in_open_window(at), |_| true)
+        self.views(at, |record| record.times.is_in_open_window(at), |_| true)
     }
 
     /// All that is remembered of one engagement id, in order of publish.
     pub fn engagement_views(&self, id: &EngagementId, at: LedgerTime) -> Vec<DeliveryView> {
-        self.views(at, |record| record.id == *id, |other| other == id)
+        self.views(at, |record| record.id == *id, |content| content.is_of(id))
     }
 
-    fn views(&self, at: LedgerTime, of_settled: impl Fn(&Settled) -> bool, of_open: impl Fn(&EngagementId) -> bool) -> Vec<DeliveryView> {
+    fn views(&self, at: LedgerTime, of_settled: impl Fn(&Settled) -> bool, of_open: impl Fn(&Content) -> bool) -> Vec<DeliveryView> {
         let settled = self.settled.iter().filter(|record| of_settled(record)).map(settled_view);
-        let open = self.replay.iter().filter(|delivery| of_open(delivery.id())).map(|delivery| open_view(delivery, at));
+        let open = self.replay.iter().filter(|delivery| of_open(&delivery.content)).map(|delivery| open_view(delivery, at));
         // While no device has got a delivery of it, the engagement stands for itself.
         let spreads =
-            self.spreads.iter().filter(|spread| !spread.has_deliveries && of_open(spread.id())).map(|spread| spread_view(spread, at));
+            self.spreads.iter().filter(|spread| !spread.has_deliveries && of_open(&spread.content)).map(|spread| spread_view(spread, at));
         let mut views: Vec<DeliveryView> = settled.chain(open).chain(spreads).collect();
         views.sort_by(|one, other| (one.sequence, &one.device).cmp(&(other.sequence, &other.device)));
         views
     }
 }
 
-fn settled_view(record: &Settled) -> DeliveryView {
+fn settled_view(record: Settled) -> DeliveryView {
     DeliveryView {
         sequence: record.sequence,
-        id: record.id.clone(),
+        id: record.id,
         window: record.window,
-        device: record.device.clone().filter(|_| record.scope == Scope::Device),
+        device: record.device.filter(|_| record.scope == Scope::Device),
         scope: record.scope,
         state: record.state,
         reason: record.reason,
         step: u32::from(record.step),
         steps: record.steps,
         open: None,
-        settled_at: Some(record.settled_at),
+        settled_at: Some(record.times.settled_at),
     }
 }
 
 fn open_view(delivery: &Delivery, at: LedgerTime) -> DeliveryView {
     DeliveryView {
         sequence: delivery.sequence,
-        id: delivery.id().clone(),
+        id: delivery.id(),
         window: delivery.window,
-        device: delivery.device.clone(),
-        scope: delivery.engagement.scope,
+        device: delivery.device().cloned(),
+        scope: delivery.content.scope(),
         state: delivery.state,
         reason: None,
         step: u32::from(delivery.step),
-        steps: delivery.engagement.steps,
+        steps: delivery.content.steps(),
         open: Some(OpenView {
-            targets: delivery.engagement.targets,
-            priority: delivery.engagement.priority,
-            data: delivery.data.clone(),
+            targets: delivery.content.targets(),
+            priority: delivery.content.priority(),
+            data: delivery.data().cloned(),
             offers: delivery.offers,
-            holders: delivery.holders.iter().map(|holder| holder.device.clone()).collect(),
+            holders: delivery.holders().iter().map(|holder| holder.device.clone()).collect(),
             published_at: delivery.published_at,
             expires_at: delivery.expires_at,
             waits_until: delivery.is_waiting(at).then_some(delivery.waits_until),

@@ -66,6 +66,15 @@ fn idle_connections_commits_and_failovers_are_measured() {
 }
 
 #[test]
+fn absent_users_take_what_is_told_and_growth_is_a_series_of_runs() {
+    let absent = figures(&["absent", "--memory", "--shards", "2", "--users", "2000", "--settled", "5", "--waiting", "5"]);
+    assert!(figure(&absent, "full_mib") > 0.0 && figure(&absent, "waiting_kib_per_user") > 0.0, "{absent}");
+    let growth = figures(&["growth", "--memory", "--users", "200", "--nodes", "1", "--shards", "4", "--writers", "8"]);
+    assert!(figure(&growth, "users_2_4_1_cpu_us") > 0.0 && figure(&growth, "shards_200_1_1_per_second") > 1.0, "{growth}");
+    assert!(growth["figures"]["nodes_200_4_3_cpu_us"].is_null(), "{growth}");
+}
+
+#[test]
 fn a_load_on_another_machine_is_refused() {
     let ran = bench(&["deliver", "--url", "http://192.0.2.1:7400", "--key", "a-key-of-16-bytes"]);
     assert_eq!(ran.code, 1);
