@@ -4,7 +4,7 @@ pub mod backup;
 mod bridges;
 mod clustered;
 mod figures;
-mod files;
+pub(crate) mod files;
 pub mod inner;
 mod joining;
 mod listening;

@@ -7,7 +7,7 @@ use openraft::entry::RaftEntry;
 
 use super::*;
 use crate::fuzz_corpus::walk;
-use crate::ledger::command::{Ack, Attach, Greeting, Visibility};
+use crate::ledger::command::{Ack, Attach, By, Greeting, Visibility};
 use crate::ledger::engagement::{Engagement, Payload, Scope, SettleOn, Targets};
 use crate::ledger::ids::{ConnectionId, DeviceId, EdgeId, EngagementId, UserId};
 use crate::ledger::reply::PublishReply;
@@ -86,9 +86,9 @@ fn ledger() -> Ledger {
     let (name, window) = (EngagementId::parse("a").unwrap(), window.unwrap());
     let device = DeviceId::parse("d1").unwrap();
     let ack = Ack { id: name.clone(), window, step: 1, data: Some(Payload("[9]".into())) };
-    ledger.apply(Command::Ack { user: user(), device: device.clone(), ack }, LedgerTime(at.0 + 5));
+    ledger.apply(Command::Ack { user: user(), by: By::posted(device.clone()), ack }, LedgerTime(at.0 + 5));
     let id = EngagementId::parse("d").unwrap();
-    ledger.apply(Command::Dismiss { user: user(), device, id, window }, LedgerTime(at.0 + 9));
+    ledger.apply(Command::Dismiss { user: user(), by: By::posted(device), id, window }, LedgerTime(at.0 + 9));
     ledger
 }
 

@@ -34,7 +34,7 @@ pub use super::connections::Closing;
 pub struct Conversation {
     edge: Arc<Edge>,
     open: OpenLine,
-    /// What the token of the upgrade said.
+    /// What the token of the upgrade said; until the hello, which is all it is for.
     bearer: Option<Claims>,
     attached: Option<Attached>,
     bucket: Bucket,
@@ -142,6 +142,7 @@ impl Conversation {
                 return self.refuse(&refusal);
             }
         };
+        self.bearer = None;
         self.attached = Some(Attached::attach(&self.edge.sessions, self.line(), admitted));
     }
 

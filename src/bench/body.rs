@@ -20,6 +20,11 @@ pub(super) fn engagement(id: &str, payload_bytes: usize) -> String {
     format!(r#"{{"id":"{id}","payload":{{"text":"{text}"}}}}"#)
 }
 
+/// One item of a request with several.
+pub(super) fn item(user: &str, engagement: &str) -> String {
+    format!(r#"{{"user":"{user}",{}"#, &engagement[1..])
+}
+
 /// The same for many.
 pub(super) fn many(users: &[String], engagement: &str) -> String {
     format!(r#"{{"users":{},"engagement":{engagement}}}"#, json!(users))

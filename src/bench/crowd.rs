@@ -1,6 +1,7 @@
 //! All persons of one thread of the generator, and what they share: whom they speak to, when the run begins and ends, and where they count.
 
 use std::cell::RefCell;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 
 use super::body;
 use super::crew::{Course, Shared};
+use super::letterbox::{Letterbox, Taken};
 use super::publisher::Publisher;
 use super::tally::Tally;
 use super::waits::Waits;
@@ -26,16 +28,18 @@ const TOKEN_TTL_MS: u64 = 24 * 3_600 * 1_000;
 /// What persons of a thread share.
 pub(super) struct Scene {
     pub(super) shared: Arc<Shared>,
-    pub(super) publisher: Publisher,
+    pub(super) publisher: Rc<Publisher>,
+    letterbox: Rc<Letterbox>,
     pub(super) tally: RefCell<Tally>,
     pub(super) over: watch::Receiver<bool>,
 }
 
 impl Scene {
     pub(super) fn new(shared: Arc<Shared>) -> Scene {
-        let publisher = Publisher::new(&shared.addresses, shared.key.expose());
+        let publisher = Rc::new(Publisher::new(&shared.addresses, shared.key.expose()));
+        let letterbox = Rc::new(Letterbox::new(Rc::clone(&publisher), shared.addresses.len(), shared.batch_count));
         let over = shared.over.subscribe();
-        Scene { shared, publisher, tally: RefCell::new(Tally::new()), over }
+        Scene { shared, publisher, letterbox, tally: RefCell::new(Tally::new()), over }
     }
 
     /// The node that a person connects to: the persons are dealt out, and those of a dead one go to the next.
@@ -90,16 +94,14 @@ impl Scene {
 
     /// Publishes until a node took it. Whether one did.
     pub(super) async fn publish(&self, place: usize, (user, number): (&str, u64), intended: Instant) -> bool {
-        let path = format!("/v1/users/{user}/engagements");
-        let body = body::engagement(&body::id(number), self.shared.payload_bytes);
         let give_up = clock::monotonic() + PUBLISH_PATIENCE;
         for attempt in 0.. {
-            match self.publisher.post(place + attempt, &path, &body).await {
-                Ok(answer) if matches!(answer.status, 200 | 201) => {
+            match self.publish_once(place + attempt, user, number).await {
+                Ok(Taken::Yes) => {
                     self.note(intended, |tally| &mut tally.published);
                     return true;
                 }
-                Ok(answer) => self.tally.borrow_mut().error(format!("publish {}", answer.status)),
+                Ok(Taken::No) => self.tally.borrow_mut().error("publish refused"),
                 Err(error) => self.tally.borrow_mut().error(format!("publish: {}", error.kind())),
             }
             if clock::monotonic() >= give_up || *self.over.borrow() {
@@ -108,6 +110,15 @@ impl Scene {
             tokio::time::sleep(PUBLISH_AGAIN_AFTER).await;
         }
         false
+    }
+
+    async fn publish_once(&self, place: usize, user: &str, number: u64) -> io::Result<Taken> {
+        let engagement = body::engagement(&body::id(number), self.shared.payload_bytes);
+        if self.shared.batch_count > 1 {
+            return self.letterbox.post(place, body::item(user, &engagement)).await;
+        }
+        let answer = self.publisher.post(place, &format!("/v1/users/{user}/engagements"), &engagement).await?;
+        Ok(if matches!(answer.status, 200 | 201) { Taken::Yes } else { Taken::No })
     }
 
     /// What was counted; the scene counts on from nothing.

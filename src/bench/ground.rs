@@ -9,6 +9,7 @@ use super::resources;
 use crate::client::{Api, Cluster};
 use crate::config::Secret;
 use crate::fleet::{Fleet, Plan, Progress};
+use crate::node::files;
 
 /// A load needs more than a person does.
 const LEASE: Duration = Duration::from_secs(10);
@@ -30,14 +31,16 @@ impl Ground {
             Place::Own(own) => Ground::own(*own, options.user_count, say).await,
             Place::Given { addresses, key, jwt_secret } => {
                 let (addresses, key, jwt_secret) = (addresses.clone(), key.clone(), jwt_secret.clone());
-                allow_files(options.user_count)?;
+                allow_files(options.user_count, options.user_count as u64 + OTHER_FILES)?;
                 Ok(Ground { addresses, key, jwt_secret, fleet: None })
             }
         }
     }
 
     async fn own(own: Own, user_count: usize, say: &dyn Fn(Progress)) -> Result<Ground, BenchError> {
-        allow_files(user_count)?;
+        // A node refuses who comes when files run short, and nobody would ever have them all.
+        let of_a_node = user_count.div_ceil(own.node_count) as u64 + files::OTHER_FILES;
+        allow_files(user_count, of_a_node.max(user_count as u64 + OTHER_FILES))?;
         let plan = Plan {
             prefix: "engage-bench-",
             count: own.node_count,
@@ -48,7 +51,7 @@ impl Ground {
             first_port: None,
             // What would keep one publisher, or one machine's many clients, in bounds is not what is measured.
             more: "\n[limits]\npublishes_per_second = 0\n".to_owned(),
-            threads: None,
+            threads: Some((own.thread_count, own.thread_count)),
         };
         let fleet = Fleet::start(plan, say).await?;
         let addresses = fleet.all().map(|(process, _)| process.settings().address()).collect();
@@ -105,10 +108,9 @@ impl Ground {
     }
 }
 
-/// Sockets are files: raises what this process, and with it its nodes, may open.
-fn allow_files(user_count: usize) -> Result<(), BenchError> {
+/// Sockets are files: raises what this process, and with it each of its nodes, may open.
+fn allow_files(user_count: usize, needed: u64) -> Result<(), BenchError> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let needed = user_count as u64 + OTHER_FILES;
     let limit = getrlimit(Resource::Nofile);
     let allowed = limit.current.unwrap_or(u64::MAX);
     if allowed >= needed {

@@ -19,6 +19,7 @@ mod socket;
 pub mod frames;
 mod said;
 mod publisher;
+mod letterbox;
 mod body;
 #[doc(hidden)]
 pub mod waits;

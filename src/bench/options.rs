@@ -48,6 +48,8 @@ pub enum Place {
 pub struct Own {
     pub node_count: usize,
     pub shard_count: u16,
+    /// Threads of each node that serve connections, and as many that run its shards; 0: as many as there are cores.
+    pub thread_count: u16,
     /// With a log that is synced to disk, or in memory.
     pub is_durable: bool,
 }
@@ -65,6 +67,8 @@ pub struct Options {
     /// Rounds per second, whatever the nodes do (open loop); none: each user begins the next when one is done (closed loop).
     pub rate: Option<f64>,
     pub payload_bytes: usize,
+    /// Publishes that go in one request at most.
+    pub batch_count: usize,
     /// What waits for each user of `recover`.
     pub waiting_count: usize,
     /// Kills of `failover`.

@@ -35,6 +35,9 @@ pub(super) struct Bench {
     /// Shards of the nodes that are started
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     shards: u16,
+    /// Threads of each started node for connections, and as many for its shards; 0: one for each core
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
+    node_threads: u16,
     /// Keep the logs of the nodes that are started in memory, rather than synced to disk
     #[arg(long)]
     memory: bool,
@@ -50,6 +53,9 @@ pub(super) struct Bench {
     /// Bytes of each payload
     #[arg(long, default_value_t = 200, value_parser = RangedU64ValueParser::<usize>::new().range(12..=16_384))]
     payload: usize,
+    /// Publishes that go in one request at most, where so many wait
+    #[arg(long, default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000))]
+    batch: usize,
     /// What waits for each user of `recover`
     #[arg(long, default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     waiting: usize,
@@ -132,6 +138,7 @@ impl Bench {
             warm_up: self.warm_up.duration(),
             rate: self.rate.or((job == Job::Failover).then_some(FAILOVER_RATE)),
             payload_bytes: self.payload,
+            batch_count: self.batch,
             waiting_count: self.waiting,
             kill_count: self.kills,
             writer_count: self.writers,
@@ -141,7 +148,12 @@ impl Bench {
 
     fn place(&self) -> anyhow::Result<Place> {
         if !self.target.is_given() {
-            return Ok(Place::Own(Own { node_count: self.nodes, shard_count: self.shards, is_durable: !self.memory }));
+            return Ok(Place::Own(Own {
+                node_count: self.nodes,
+                shard_count: self.shards,
+                thread_count: self.node_threads,
+                is_durable: !self.memory,
+            }));
         }
         let api = self.target.api(Need::Admin)?;
         let urls = std::iter::once(api.url().to_owned()).chain(self.also.iter().cloned());

@@ -33,6 +33,7 @@ pub mod asyncapi;
 pub mod client_edge;
 pub mod origin;
 pub mod socket;
+mod succession;
 mod takeover;
 mod upgrade;
 pub mod connect;

@@ -25,6 +25,7 @@ use tokio::sync::{oneshot, watch};
 use super::deadline::bound_body;
 use super::measure::measure;
 use super::problem;
+use super::succession::Succession;
 use super::upgrade::{Shared, Upgrades};
 
 /// A small buffer, so that a client that reads slowly is noticed early; an answer may be larger.
@@ -206,7 +207,7 @@ where
             let service = move || {
                 let (app, on_connect) = (app(), Arc::clone(&on_connect));
                 let http = http(header_timeout, keep_alive).on_connect_ext(move |io: &TlsStream<TcpStream>, data| on_connect(io, data));
-                http.upgrade(Upgrades::new(app.clone())).h1(app).rustls_0_23(tls.clone())
+                Succession(http.upgrade(Upgrades::new(app.clone())).h1(app).rustls_0_23(tls.clone()))
             };
             builder.listen("https", listener, service)?
         }
@@ -214,7 +215,7 @@ where
             let service = move || {
                 let (app, on_connect) = (app(), Arc::clone(&on_connect));
                 let http = http(header_timeout, keep_alive).on_connect_ext(move |io: &TcpStream, data| on_connect(io, data));
-                http.upgrade(Upgrades::new(app.clone())).h1(app).tcp()
+                Succession(http.upgrade(Upgrades::new(app.clone())).h1(app).tcp())
             };
             builder.listen("http", listener, service)?
         }

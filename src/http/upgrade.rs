@@ -19,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::succession;
 use super::takeover::{Pump, Takeover};
 
 /// What an answer other than a 101 may be long, and how long it may take: nobody asks for a stream in this way.
@@ -139,16 +140,15 @@ where
             };
             let parts = framed.into_parts();
             let taker = response.extensions().get::<Takeover>().and_then(Takeover::taker);
-            // A client that is gone needs no answer, and one that broke off is known to whoever took the socket.
-            let _ = match taker {
-                Some(taker) => {
-                    let (socket, first, rest) = head(response, parts);
-                    Pump::new(socket, (first, rest), taker).await
-                }
-                None => timeout(ANSWER_TIMEOUT, answer_and_close(response, parts))
-                    .await
-                    .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())),
+            let Some(taker) = taker else {
+                // A client that is gone needs no answer.
+                let _ = timeout(ANSWER_TIMEOUT, answer_and_close(response, parts)).await;
+                return Ok(());
             };
+            let (socket, first, rest) = head(response, parts);
+            let pump = Pump::new(socket, (first, rest), taker);
+            // A client that broke off is known to whoever took the socket.
+            succession::then(Box::pin(async move { drop(pump.await) }));
             Ok(())
         })
     }

@@ -254,8 +254,7 @@ impl User {
         let device = ending.by.as_ref().map(|by| &by.device);
         let about = About { reason: ending.reason, ..About::delivery(&delivery, device) };
         if mutant!(OutcomeTwice) {
-            context
-                .report(settling_outcome(ending.state), About { reason: ending.reason, ..About::delivery(&delivery, device) });
+            context.report(settling_outcome(ending.state), About { reason: ending.reason, ..About::delivery(&delivery, device) });
         }
         if !(mutant!(ExpiryNotReported) && ending.state == State::Expired) {
             context.report(settling_outcome(ending.state), about);

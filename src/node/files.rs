@@ -12,7 +12,7 @@ const STORE_FILES: u64 = 2_048;
 const API_FILES: u64 = 2_048;
 const API_FILES_MAX: u64 = 10_000;
 /// Files that are no connections of clients.
-const OTHER_FILES: u64 = HANDLE_FILES + STORE_FILES + API_FILES;
+pub(crate) const OTHER_FILES: u64 = HANDLE_FILES + STORE_FILES + API_FILES;
 
 /// How many sockets may be open at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -161,7 +161,11 @@ fn every_call_travels() {
     let departure = Departure::Closed;
     travels(&Command::Detach { user: user.clone(), device: device.clone(), connection, departure });
     travels(&Command::Visible { user: user.clone(), device: device.clone(), connection, visibility: Visibility::Visible });
-    travels(&Command::Ack { user: user.clone(), by: By::posted(device.clone()), ack: Ack { id: id(), window: window(), step: 0, data: None } });
+    travels(&Command::Ack {
+        user: user.clone(),
+        by: By::posted(device.clone()),
+        ack: Ack { id: id(), window: window(), step: 0, data: None },
+    });
     travels(&Command::Dismiss { user: user.clone(), by: By::posted(device.clone()), id: id(), window: window() });
     travels(&Command::Withdraw { user: user.clone(), id: id() });
     travels(&Command::Forget { user: user.clone() });

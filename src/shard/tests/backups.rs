@@ -26,7 +26,9 @@ async fn fill(shards: &Shards) -> Vec<String> {
         let window = shards.deliveries(&user(name), 0, 10).await.unwrap()[0].window;
         let (user, id, device) = (user(name), EngagementId::parse("first").unwrap(), DeviceId::parse("d1").unwrap());
         match number % 5 {
-            0 => propose(shards, Command::Ack { user, by: By::posted(device), ack: Ack { id, window, step: 1, data: None } }).await.unwrap(),
+            0 => {
+                propose(shards, Command::Ack { user, by: By::posted(device), ack: Ack { id, window, step: 1, data: None } }).await.unwrap()
+            }
             1 => propose(shards, Command::Dismiss { user, by: By::posted(device), id, window }).await.unwrap(),
             2 => propose(shards, Command::Withdraw { user, id }).await.unwrap(),
             _ => continue,
