@@ -21,6 +21,8 @@ pub async fn run<S: Speech>(scene: Rc<Scene>) -> io::Result<Value> {
     tokio::time::sleep(CALM).await;
     let before = scene.ground.resident_bytes();
     S::prepare(&scene.ground, WARM_COUNT..count).await?;
+    // What a server keeps for a user who isn't there counts too, and is told on its own as well.
+    let prepared = scene.ground.resident_bytes();
     open.extend(scene.connect((WARM_COUNT..count).map(User::new).collect()).await);
     let connected = open.len();
     // They answer pings.
@@ -41,6 +43,7 @@ pub async fn run<S: Speech>(scene: Rc<Scene>) -> io::Result<Value> {
     let mut found = Found::default();
     let measured = connected.saturating_sub(WARM_COUNT).max(1) as f64;
     found.add("resident_kib_per_user", after.saturating_sub(before) as f64 / measured / 1_024.0);
+    found.add("prepared_kib_per_user", prepared.saturating_sub(before) as f64 / measured / 1_024.0);
     found.add("resident_mib", after as f64 / 1_048_576.0);
     found.add("idle_cpu_percent", cpu / CALM.as_secs_f64() * 100.0);
     found.add("not_connected", (count - connected) as f64);
