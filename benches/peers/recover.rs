@@ -73,7 +73,9 @@ async fn meet<S: Speech>(scene: &Rc<Scene>, publisher: &Publisher<S>) -> io::Res
             let (mut heard, mut is_done) = (Vec::new(), false);
             while !is_done {
                 link.listen(&mut user.speech, &mut heard).await?;
-                is_done = heard.drain(..).fold(false, |is_done, word| scene.heard(user.number, word) || is_done);
+                for word in heard.drain(..) {
+                    is_done |= scene.heard(user.number, word);
+                }
             }
             Ok(user)
         });
