@@ -208,7 +208,7 @@ fn messages() {
     let [mut read, mut offer_written] = [(); 2].map(|()| Mean::default());
     house.apply(attach(0));
     for number in 0..USERS {
-        read.of(|| frame::parse(black_box(ACK)));
+        let _ = read.of(|| frame::parse(black_box(ACK)));
         let published = house.apply(publish(number * USERS));
         let offers = published.effects.iter().filter_map(|effect| match &effect.action {
             Action::Offer(offer) => Some(offer),

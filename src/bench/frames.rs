@@ -3,21 +3,30 @@
 use std::io;
 
 /// What stands before the text of a frame that is written, at most.
-pub(super) const HEAD_BYTES: usize = 14;
+pub const HEAD_BYTES: usize = 14;
 /// A node sends no longer one.
 const FRAME_MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A frame as it was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame<'a> {
+pub enum Frame<'a> {
+    /// A message of text.
     Text(&'a str),
+    /// A message of bytes; no node sends one, other servers do.
+    Bytes(&'a [u8]),
+    /// To be answered by a pong of the same payload.
     Ping(&'a [u8]),
+    /// The connection ends, with that code.
     Close(Option<u16>),
+    /// What needs nothing done.
     Other,
 }
 
 /// The first frame, and how many bytes it takes; nothing, while it isn't whole.
-pub(super) fn first(bytes: &[u8]) -> io::Result<Option<(Frame<'_>, usize)>> {
+///
+/// # Errors
+/// It is one that no server sends here: too long, in parts, or of no text.
+pub fn first(bytes: &[u8]) -> io::Result<Option<(Frame<'_>, usize)>> {
     let [kind, length, ..] = *bytes else { return Ok(None) };
     let (head, length) = match length & 0x7f {
         126 => {
@@ -37,6 +46,7 @@ pub(super) fn first(bytes: &[u8]) -> io::Result<Option<(Frame<'_>, usize)>> {
     let Some(payload) = bytes.get(head..end) else { return Ok(None) };
     let frame = match kind & 0x0f {
         1 => Frame::Text(std::str::from_utf8(payload).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?),
+        2 => Frame::Bytes(payload),
         8 => Frame::Close(payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]))),
         9 => Frame::Ping(payload),
         _ => Frame::Other,
@@ -45,12 +55,17 @@ pub(super) fn first(bytes: &[u8]) -> io::Result<Option<(Frame<'_>, usize)>> {
 }
 
 /// Writes a text frame.
-pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
+pub fn write_text(out: &mut Vec<u8>, text: &str) {
     write(out, 0x81, text.as_bytes());
 }
 
+/// Writes a frame of bytes.
+pub fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    write(out, 0x82, bytes);
+}
+
 /// Writes the answer to a ping.
-pub(super) fn write_pong(out: &mut Vec<u8>, payload: &[u8]) {
+pub fn write_pong(out: &mut Vec<u8>, payload: &[u8]) {
     write(out, 0x8a, payload);
 }
 

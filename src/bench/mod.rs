@@ -6,19 +6,25 @@
 //!
 //! Words: a **person** is a user with one device on one socket; a **round** of one is publish → offer → ack → confirm; a **crowd** is all persons of one thread of the
 //! generator.
+//!
+//! What is public and hidden is so for `benches/peers`, whose generator measures others by the same means.
 
 pub mod options;
 mod error;
 mod ground;
-mod resources;
+#[doc(hidden)]
+pub mod resources;
 mod socket;
-mod frames;
+#[doc(hidden)]
+pub mod frames;
 mod said;
 mod publisher;
 mod letterbox;
 mod body;
-mod waits;
-mod tally;
+#[doc(hidden)]
+pub mod waits;
+#[doc(hidden)]
+pub mod tally;
 mod person;
 mod crowd;
 mod crew;

@@ -6,7 +6,8 @@ use std::fs;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Seconds of CPU that a process has used, in user and system mode.
-pub(super) fn cpu_seconds(pid: u32) -> Option<f64> {
+#[must_use]
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold blanks; what follows its bracket doesn't. Fields 14 and 15 of all are 11 and 12 there.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -15,14 +16,16 @@ pub(super) fn cpu_seconds(pid: u32) -> Option<f64> {
 }
 
 /// Bytes of a process that are resident.
-pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
+#[must_use]
+pub fn resident_bytes(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1_024)
 }
 
 /// The most that was ever resident.
-pub(super) fn peak_bytes(pid: u32) -> Option<u64> {
+#[must_use]
+pub fn peak_bytes(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1_024)

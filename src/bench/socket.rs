@@ -74,7 +74,7 @@ impl Socket {
                     }
                     Frame::Ping(payload) => frames::write_pong(&mut pongs, payload),
                     Frame::Close(code) => return Err(closed(code)),
-                    Frame::Other => {}
+                    Frame::Bytes(_) | Frame::Other => {}
                 }
                 at += length;
             }

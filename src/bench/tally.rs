@@ -9,23 +9,32 @@ const ERRORS_MAX: usize = 32;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Tally {
+pub struct Tally {
     /// From when a publish was due to its answer.
-    pub(super) published: Waits,
+    pub published: Waits,
     /// From when a publish was due to its offer.
-    pub(super) offered: Waits,
+    pub offered: Waits,
     /// From when a publish was due to the confirm of its ack.
-    pub(super) confirmed: Waits,
+    pub confirmed: Waits,
     /// Offers of what was confirmed before. Must be 0.
-    pub(super) again_after_confirm: u64,
+    pub again_after_confirm: u64,
     /// Offers of what this person has seen, and whose ack was not confirmed: allowed after a lost connection, and only then.
-    pub(super) again_before_confirm: u64,
-    pub(super) reconnects: u64,
+    pub again_before_confirm: u64,
+    /// Connections that were opened anew.
+    pub reconnects: u64,
     errors: BTreeMap<String, u64>,
 }
 
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally::new()
+    }
+}
+
 impl Tally {
-    pub(super) fn new() -> Tally {
+    /// Of a run in which nothing has happened.
+    #[must_use]
+    pub fn new() -> Tally {
         Tally {
             published: Waits::new(),
             offered: Waits::new(),
@@ -38,17 +47,20 @@ impl Tally {
     }
 
     /// Counts an error by its kind.
-    pub(super) fn error(&mut self, kind: impl Into<String>) {
+    pub fn error(&mut self, kind: impl Into<String>) {
         let kind = kind.into();
         let kind = if self.errors.len() < ERRORS_MAX || self.errors.contains_key(&kind) { kind } else { "others".to_owned() };
         *self.errors.entry(kind).or_default() += 1;
     }
 
-    pub(super) fn errors(&self) -> &BTreeMap<String, u64> {
+    /// The errors by their kind.
+    #[must_use]
+    pub fn errors(&self) -> &BTreeMap<String, u64> {
         &self.errors
     }
 
-    pub(super) fn merge(&mut self, other: Tally) {
+    /// Adds what another counted.
+    pub fn merge(&mut self, other: Tally) {
         self.published.merge(&other.published);
         self.offered.merge(&other.offered);
         self.confirmed.merge(&other.confirmed);

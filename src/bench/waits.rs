@@ -5,14 +5,14 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 /// What a point of the plot stands for.
-pub(super) const SLOT: Duration = Duration::from_millis(250);
+pub const SLOT: Duration = Duration::from_millis(250);
 /// No run is longer.
 const SLOTS_MAX: usize = 4 * 3_600;
 const LONGEST_US: u64 = 600_000_000;
 
 /// Waits in µs, from when they should have begun.
 #[derive(Clone, Debug)]
-pub(super) struct Waits {
+pub struct Waits {
     all: Histogram<u64>,
     /// By the slot of the run in which they ended.
     slots: Vec<Option<Histogram<u64>>>,
@@ -20,20 +20,32 @@ pub(super) struct Waits {
 
 /// A point of the plot.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
-    pub(super) at_s: f64,
-    pub(super) p50_ms: f64,
-    pub(super) p99_ms: f64,
-    pub(super) max_ms: f64,
+pub struct Point {
+    /// When it began, in seconds of the run.
+    pub at_s: f64,
+    /// The median.
+    pub p50_ms: f64,
+    /// What one in a hundred exceeds.
+    pub p99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
+
+impl Default for Waits {
+    fn default() -> Waits {
+        Waits::new()
+    }
 }
 
 impl Waits {
-    pub(super) fn new() -> Waits {
+    /// Of which none has ended yet.
+    #[must_use]
+    pub fn new() -> Waits {
         Waits { all: histogram(3), slots: Vec::new() }
     }
 
     /// Notes one that ended so long after the run began.
-    pub(super) fn note(&mut self, ended: Duration, took: Duration) {
+    pub fn note(&mut self, ended: Duration, took: Duration) {
         let us = u64::try_from(took.as_micros()).unwrap_or(LONGEST_US).clamp(1, LONGEST_US);
         self.all.saturating_record(us);
         let slot = usize::try_from(ended.as_millis() / SLOT.as_millis()).unwrap_or(usize::MAX).min(SLOTS_MAX - 1);
@@ -43,7 +55,11 @@ impl Waits {
         self.slots[slot].get_or_insert_with(|| histogram(2)).saturating_record(us);
     }
 
-    pub(super) fn merge(&mut self, other: &Waits) {
+    /// Adds another's.
+    ///
+    /// # Panics
+    /// Never: all have the same bounds.
+    pub fn merge(&mut self, other: &Waits) {
         self.all.add(&other.all).expect("both have the same bounds");
         if self.slots.len() < other.slots.len() {
             self.slots.resize_with(other.slots.len(), || None);
@@ -55,21 +71,27 @@ impl Waits {
         }
     }
 
-    pub(super) fn count(&self) -> u64 {
+    /// How many ended.
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.all.len()
     }
 
     /// In ms; 0 where nothing was noted.
-    pub(super) fn quantile_ms(&self, part: f64) -> f64 {
+    #[must_use]
+    pub fn quantile_ms(&self, part: f64) -> f64 {
         ms(self.all.value_at_quantile(part))
     }
 
-    pub(super) fn max_ms(&self) -> f64 {
+    /// The longest, in ms.
+    #[must_use]
+    pub fn max_ms(&self) -> f64 {
         ms(self.all.max())
     }
 
     /// The run in points.
-    pub(super) fn points(&self) -> Vec<Point> {
+    #[must_use]
+    pub fn points(&self) -> Vec<Point> {
         let slots = self.slots.iter().enumerate().filter_map(|(slot, waits)| Some((slot, waits.as_ref()?)));
         slots
             .map(|(slot, waits)| Point {
