@@ -11,6 +11,7 @@ const NODES: [usize; 3] = [1, 3, 5];
 /// What stays the same while another number grows.
 const USUAL_SHARDS: u16 = 16;
 const USUAL_USERS: usize = 10_000;
+const WRITERS_MAX: usize = 100_000;
 
 /// One run of the series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +26,14 @@ struct Row {
 pub(super) async fn run(options: &Options, show: Show<'_>) -> Result<Report, BenchError> {
     let Place::Own(most) = options.place else { return Err(BenchError::NeedsOwnNodes { job: options.job.name() }) };
     let storage = if most.is_durable { "synced to disk" } else { "in memory" };
-    let mut report = Report::new(format!("growth, {storage}, {} writers", options.writer_count));
+    let mut report = Report::new(format!("growth, {storage}, {} writers a shard", options.writer_count));
     for row in rows(options.user_count, most) {
         let Row { users, shards, nodes, what } = row;
         show(Stage::Say(format!("{users} users, {shards} shards, {nodes} nodes")));
         let place = Place::Own(Own { node_count: nodes, shard_count: shards, ..most });
-        let found = commit::run(&Options { place, user_count: users, ..options.clone() }, show).await?;
+        // As many for each shard: with fewer the entries hold fewer commands, and it is entries that cost.
+        let writer_count = options.writer_count.saturating_mul(usize::from(shards)).min(WRITERS_MAX);
+        let found = commit::run(&Options { place, user_count: users, writer_count, ..options.clone() }, show).await?;
         let of = |key: &str| found.figure(key).unwrap_or(0.0);
         let name = format!("{what}: {users} users, {shards} shards, {nodes} nodes");
         let key = format!("{what}_{users}_{shards}_{nodes}");

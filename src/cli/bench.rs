@@ -65,7 +65,7 @@ pub(super) struct Bench {
     /// Kills of `failover`
     #[arg(long, default_value_t = 6, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
     kills: usize,
-    /// Commands under way at once in `commit`
+    /// Commands under way at once in `commit`; in `growth`, for each shard
     #[arg(long, default_value_t = 1_024, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100_000))]
     writers: usize,
     /// Threads of the generator

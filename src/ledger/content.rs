@@ -50,15 +50,20 @@ impl Content {
             | flag(engagement.scope == Scope::Device, DEVICE)
             | flag(engagement.targets == Targets::All, ALL)
             | numbers.iter().fold(0, |flags, (number, value)| flags | flag(value.is_some(), *number));
-        let mut packed = Vec::with_capacity(HEAD_BYTES + numbers.len() * NUMBER_BYTES + id.len() + payload.len());
-        packed.extend_from_slice(&engagement.fingerprint.to_le_bytes());
-        packed.extend_from_slice(&[engagement.steps, engagement.priority.to_le_bytes()[0], flags, id.len() as u8]);
-        for (_, value) in numbers {
-            packed.extend(value.map(u64::to_le_bytes).into_iter().flatten());
-        }
-        packed.extend_from_slice(id);
-        packed.extend_from_slice(payload);
-        Content(Arc::from(packed))
+        let mut packed: Arc<[u8]> = std::iter::repeat_n(0, HEAD_BYTES + numbers_bytes(flags) + id.len() + payload.len()).collect();
+        // In place: what is built elsewhere first is asked for and copied twice.
+        let mut rest = Arc::get_mut(&mut packed).expect("nobody else has it yet");
+        let mut put = |bytes: &[u8]| {
+            let (place, behind) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+            place.copy_from_slice(bytes);
+            rest = behind;
+        };
+        put(&engagement.fingerprint.to_le_bytes());
+        put(&[engagement.steps, engagement.priority.to_le_bytes()[0], flags, id.len() as u8]);
+        numbers.iter().filter_map(|(_, value)| *value).for_each(|value| put(&value.to_le_bytes()));
+        put(id);
+        put(payload);
+        Content(packed)
     }
 
     /// Takes what was packed before. `None`: it is not laid out so.

@@ -114,6 +114,11 @@ impl Delivery {
         self.content.scope() == Scope::User && self.content.targets() == Targets::Active
     }
 
+    /// Whether there may be a device that is to be offered it.
+    pub fn may_be_offered(&self) -> bool {
+        self.holders().is_empty() || !self.is_for_active()
+    }
+
     pub fn is_waiting(&self, at: LedgerTime) -> bool {
         self.waits_until > at
     }

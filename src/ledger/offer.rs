@@ -23,6 +23,10 @@ impl User {
     pub fn fill(&mut self, context: &mut Context<'_>) {
         self.spread_out(context);
         self.move_from_hidden(context);
+        // Mostly, all that waits is on a screen: then nothing needs to be known of places.
+        if !self.replay.iter().any(Delivery::may_be_offered) {
+            return;
+        }
         let mut places = self.places();
         if places.is_empty() {
             return;
