@@ -1,12 +1,12 @@
 //! Appends that carry nothing but how far a group has committed, put off: the next entries carry it too, and in a busy group they come within a moment. Sent at once, as openraft
 //! would, each commit costs a question and an answer to every follower, and entries wait behind it. Decides nothing else, and drops nothing that no later append carries.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
 use openraft::raft::AppendEntriesRequest;
 
 use super::tempo;
@@ -23,7 +23,7 @@ pub struct Postponed<S> {
     /// The follower has answered an append of this stream.
     is_flowing: bool,
     /// What is put off, and until when.
-    waiting: Option<(Append, Pin<Box<dyn Future<Output = ()> + Send>>)>,
+    waiting: Option<(Append, BoxFuture<'static, ()>)>,
     is_over: bool,
 }
 

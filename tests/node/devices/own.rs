@@ -73,7 +73,7 @@ async fn a_hello_whose_client_has_left_again_replaces_nobody() {
     for _ in 0..10 {
         let mut left = Device::open(common()).await;
         // As a node finds it that stood still meanwhile.
-        left.send_and_close(&Hello::new(&user, "d1").message()).await;
+        left.send_and_close(Hello::new(&user, "d1").message()).await;
         left.expect_closed(1005).await;
     }
     present.assert_silent().await;
