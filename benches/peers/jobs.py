@@ -83,7 +83,7 @@ def figures(job, command):
     try:
         found = json.loads(ran.stdout)
     except ValueError:
-        return {"failed": (ran.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]}
+        return {"failed": "; ".join(ran.stderr.strip().splitlines()[-2:])[:300] or "it said nothing"}
     told = {key: value for key, value in found["figures"].items()}
     # engage's nodes of this job live in the process of its writers.
     told.setdefault("server_cpu_s_per_1000", told.get("cpu_s_per_1000"))
