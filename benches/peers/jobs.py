@@ -50,7 +50,7 @@ RECOVERED = [("all_confirmed_s", "all confirmed after, s"), ("not_confirmed", "n
              ("second_offers", "offers at the second return"), ("peak_mib", "MiB at the peak, largest node")]
 COMMITTED = [("commits_per_second", "commits/s"), ("server_cpu_s_per_1000", "CPU s of all servers per 1,000"), ("commit_p50_ms", "p50, ms"),
              ("commit_p99_ms", "p99, ms")]
-USERS_OF_ALL = ["engage", "engage-1", "nats", "mosquitto", "socketio"]
+USERS_OF_ALL = ["engage", "engage-1", "nats", "mosquitto", "mosquitto-web", "socketio"]
 
 JOBS = {
     "deliver": Job("`deliver`, 1,000 users, closed loop", "deliver", USERS_OF_ALL, DELIVERED),
@@ -58,7 +58,7 @@ JOBS = {
     "rate": Job("`deliver`, 1,000 users, 1,000/s whatever the servers do", "deliver", USERS_OF_ALL, PACED, rate=1000),
     "idle": Job("`idle`, 6,000 connected users", "idle", USERS_OF_ALL, IDLE, users=6000, fewer={"nats": 2000}),
     "recover": Job("`recover`, 1,000 users × 20 waiting", "recover", USERS_OF_ALL, RECOVERED),
-    "recover-many": Job("`recover`, 10,000 users × 20 waiting", "recover", ["engage", "engage-1", "mosquitto"], RECOVERED, users=10_000),
+    "recover-many": Job("`recover`, 10,000 users × 20 waiting", "recover", ["engage", "engage-1", "mosquitto", "mosquitto-web"], RECOVERED, users=10_000),
     "commit": Job("`commit`, 1,024 writers", "commit", ["engage", "etcd", "nats", "nats-synced"], COMMITTED, writers=1024),
 }
 
@@ -83,7 +83,7 @@ def figures(job, command):
     try:
         found = json.loads(ran.stdout)
     except ValueError:
-        return {"failed": (ran.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]}
+        return {"failed": "; ".join(ran.stderr.strip().splitlines()[-2:])[:300] or "it said nothing"}
     told = {key: value for key, value in found["figures"].items()}
     # engage's nodes of this job live in the process of its writers.
     told.setdefault("server_cpu_s_per_1000", told.get("cpu_s_per_1000"))

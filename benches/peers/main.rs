@@ -3,7 +3,7 @@
 //! The generator costs little: one thread, raw sockets, protocols by hand, as much of each as the jobs need. It judges nobody: what a server promises, and what it doesn't, stands
 //! with its protocol and in docs/performance.md.
 //!
-//! `peers nats|mosquitto|socketio|etcd idle|deliver|recover|commit --door A:P … --pid N …`
+//! `peers nats|mosquitto|mosquitto-web|socketio|etcd idle|deliver|recover|commit --door A:P … --pid N …`
 
 mod ground;
 mod speech;
@@ -67,10 +67,11 @@ async fn run(asked: Asked) -> io::Result<Value> {
     let scene = Scene::new(asked.ground, asked.options);
     match asked.server.as_str() {
         "nats" => job::<nats::Nats>(&asked.job, scene).await,
-        "mosquitto" => job::<mqtt::Mqtt>(&asked.job, scene).await,
+        "mosquitto" => job::<mqtt::Mqtt<false>>(&asked.job, scene).await,
+        "mosquitto-web" => job::<mqtt::Mqtt<true>>(&asked.job, scene).await,
         "socketio" => job::<socketio::SocketIo>(&asked.job, scene).await,
         "etcd" => job::<etcd::Etcd>(&asked.job, scene).await,
-        other => Err(speech::bad(format!("{other} is not known; hint: nats, mosquitto, socketio, etcd"))),
+        other => Err(speech::bad(format!("{other} is not known; hint: nats, mosquitto, mosquitto-web, socketio, etcd"))),
     }
 }
 

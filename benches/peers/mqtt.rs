@@ -22,7 +22,8 @@ const KEEP_ALIVE_S: u16 = 1_800;
 /// Of four bytes of seven bits.
 const LENGTH_BYTES_MAX: usize = 4;
 
-pub struct Mqtt {
+/// One side of a connection; users' go through a WebSocket, or over TCP.
+pub struct Mqtt<const IS_WEB: bool> {
     speaker: Speaker,
     next_packet: u16,
     /// Publishes that are not accepted yet.
@@ -31,15 +32,18 @@ pub struct Mqtt {
     held: HashMap<u16, u64>,
 }
 
-impl Speech for Mqtt {
+impl<const IS_WEB: bool> Speech for Mqtt<IS_WEB> {
     const LANES: usize = 8;
 
-    /// By TCP, as devices of this protocol do. Browsers need a WebSocket, which mosquitto serves through another library, slower.
-    fn framing(_: Speaker) -> Framing {
-        Framing::Stream
+    /// By TCP, as devices of this protocol do. Browsers need a WebSocket, which mosquitto serves through another library.
+    fn framing(speaker: Speaker) -> Framing {
+        match speaker {
+            Speaker::User(_) if IS_WEB => Framing::Bytes { path: "/mqtt", protocol: Some("mqtt") },
+            _ => Framing::Stream,
+        }
     }
 
-    fn new(speaker: Speaker) -> Mqtt {
+    fn new(speaker: Speaker) -> Self {
         Mqtt { speaker, next_packet: 0, sent: HashMap::new(), held: HashMap::new() }
     }
 
@@ -79,7 +83,7 @@ impl Speech for Mqtt {
     }
 }
 
-impl Mqtt {
+impl<const IS_WEB: bool> Mqtt<IS_WEB> {
     fn take(&mut self, kind: u8, packet: &[u8], (heard, out): (&mut Vec<Heard>, &mut Vec<u8>)) -> io::Result<()> {
         match kind & 0xf0 {
             CONNACK => match (packet, self.speaker) {

@@ -153,7 +153,10 @@ impl Nats {
             (b"acked", ..) => heard.push(Heard::Confirmed(parts.nth(1).and_then(number).ok_or_else(unknown)?)),
             (b"taken", ..) => {
                 if body.windows(8).any(|window| window == b"\"error\":") {
-                    return Err(unknown());
+                    // A server that is busy may say so. Whoever waits for this answer tries again, or counts it as missing.
+                    eprintln!("{}", unknown());
+                    heard.push(Heard::Trouble("the server answered with an error"));
+                    return Ok(());
                 }
                 let mut next = || parts.nth(0);
                 let (_lane, user, round) = (next(), next(), next());
@@ -178,9 +181,10 @@ const STREAM_CALL: To = To { user: 0, number: 1 };
 
 impl Made {
     fn take(&self, heard: Heard) {
-        let Heard::Taken(to) = heard else { return };
-        if to != STREAM_CALL {
-            self.answered.borrow_mut()[to.user] = true;
+        match heard {
+            Heard::Taken(to) if to != STREAM_CALL => self.answered.borrow_mut()[to.user] = true,
+            Heard::Taken(_) | Heard::Trouble(_) => {}
+            _ => return,
         }
         self.under_way.set(self.under_way.get().saturating_sub(1));
         self.wake.notify_one();

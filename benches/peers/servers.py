@@ -151,12 +151,14 @@ def nats(is_synced=False):
 
 
 @contextlib.contextmanager
-def mosquitto():
-    """One broker: it knows no others. It keeps sessions in memory, and saves them to disk as it ends and every half hour."""
-    [port] = free_ports(1)
+def mosquitto(is_web=False):
+    """One broker, for users over TCP or through a WebSocket: it knows no others. It keeps sessions in memory, and saves them to disk as it ends and every half hour."""
+    port, web = free_ports(2)
     with folder_of("mosquitto") as folder:
         (folder / "mosquitto.conf").write_text(f"""
 listener {port} 127.0.0.1
+listener {web} 127.0.0.1
+protocol websockets
 user root
 allow_anonymous true
 persistence true
@@ -170,8 +172,8 @@ log_type error
 connection_messages false
 """.lstrip())
         with processes([[find("mosquitto"), "-c", folder / "mosquitto.conf"]], folder) as started:
-            wait_until(lambda: is_open(port), started, folder)
-            yield Running(local([port]), [], [started[0].pid])
+            wait_until(lambda: is_open(port) and is_open(web), started, folder)
+            yield Running(local([web if is_web else port]), local([port]), [started[0].pid])
 
 
 @contextlib.contextmanager
@@ -227,7 +229,8 @@ class Server:
 PEERS = {
     "nats": Server("nats-server, JetStream R3, files, not synced", nats, lambda: version_of("nats-server"), "nats"),
     "nats-synced": Server("nats-server, JetStream R3, sync always", lambda: nats(is_synced=True), lambda: version_of("nats-server"), "nats"),
-    "mosquitto": Server("mosquitto, one node, QoS 2, persistent sessions", mosquitto, lambda: version_of("mosquitto"), "mosquitto"),
+    "mosquitto": Server("mosquitto, one node, QoS 2, persistent sessions, TCP", mosquitto, lambda: version_of("mosquitto"), "mosquitto"),
+    "mosquitto-web": Server("the same, users through WebSockets", lambda: mosquitto(is_web=True), lambda: version_of("mosquitto"), "mosquitto-web"),
     "socketio": Server("socket.io, one node, memory, state recovery", socketio, socketio_version, "socketio"),
     "etcd": Server("etcd, 3 nodes, synced", etcd, lambda: version_of("etcd"), "etcd"),
 }
