@@ -20,6 +20,10 @@ def of(name, runs):
     return [run for run in mine if run.get("others", 0) <= calm.OTHERS_MAX] or mine
 
 
+def is_disturbed(runs):
+    return any(run.get("others", 0) > calm.OTHERS_MAX for run in runs)
+
+
 def median(runs, key):
     values = [run["figures"][key] for run in runs if run["figures"].get(key) is not None]
     return statistics.median(values) if values else None
@@ -28,7 +32,7 @@ def median(runs, key):
 def rows(name, job, runs, labels):
     """A row for each server of a job."""
     main = job.figures[0][0]
-    first = median(of((name, "engage"), runs), main)
+    first = of((name, "engage"), runs)
     for server in job.who:
         mine = of((name, server), runs)
         failed = [run["failed"] for run in runs if (run["job"], run["server"]) == (name, server) and "failed" in run]
@@ -39,9 +43,11 @@ def rows(name, job, runs, labels):
             yield [label, f"none: {failed[0]}", *[""] * (len(job.figures) + 1)]
             continue
         values = [run["figures"][main] for run in mine if run["figures"].get(main) is not None]
-        ratio = f"{median(mine, main) / first:.2f}" if first and values else ""
+        # A figure that others disturbed is held beside none, and none beside it.
+        is_calm = first and values and not is_disturbed(first) and not is_disturbed(mine)
+        ratio = f"{median(mine, main) / median(first, main):.2f}" if is_calm and median(first, main) else ""
         spread = f" ({number(min(values))}–{number(max(values))})" if len(values) > 1 else ""
-        if any(run.get("others", 0) > calm.OTHERS_MAX for run in mine):
+        if is_disturbed(mine):
             label += " (disturbed)"
         note = f"; {len(failed)} of {len(failed) + len(mine)} runs failed" if failed else ""
         yield [label, number(median(mine, main)) + spread + note, ratio, str(len(mine)), *(number(median(mine, key)) for key, _ in job.figures[1:])]
