@@ -63,7 +63,7 @@ const table = (name) => page.getByRole("table", { name });
 const row = (name, cell) =>
   table(name)
     .getByRole("row")
-    .filter({ has: page.getByRole("rowheader", { name: cell }) });
+    .filter({ has: page.getByRole("rowheader", { name: cell, exact: true }) });
 const alert = () => page.locator("#alert").textContent();
 
 async function logIn(key = ADMIN_KEY, url = cluster.nodes[0].url) {
